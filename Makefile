@@ -1,0 +1,32 @@
+# Every target sets up what it needs; see scripts/setup.sh for what that is.
+SHELL := /bin/bash
+BUN := node_modules/.bin/bun
+BIN := node_modules/.bin
+
+.PHONY: setup demo test check bench build format
+
+setup:
+	@scripts/setup.sh base
+
+demo:
+	@scripts/setup.sh base demo
+	@$(BUN) run packages/demo/src/two-pods.ts
+
+test:
+	@scripts/setup.sh base test
+	@scripts/run-tests.sh
+
+check:
+	@scripts/setup.sh npm
+	@scripts/check.sh
+
+bench:
+	@scripts/setup.sh base bench
+	@$(BUN) run bench/src/main.ts
+
+build:
+	@scripts/setup.sh npm
+	@$(BUN) run scripts/build.ts
+
+format:
+	@$(BIN)/biome check --write .
