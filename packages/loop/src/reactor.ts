@@ -1,0 +1,97 @@
+import type { Io } from "./io.ts";
+import { type Timer, TimerWheel } from "./timer-wheel.ts";
+
+/** Something with an fd that the reactor watches. */
+export abstract class Source {
+  /** -1 while it is not registered. */
+  fd = -1;
+  /** Differs for each registration, so that an event for an fd's former owner is not taken for the new one's. */
+  tag = 0;
+  /** What the owner wants to hear of (EPOLLIN, EPOLLOUT), and what the kernel was last told; -1: not watched. */
+  wantedEvents = 0;
+  watchedEvents = -1;
+  queued = false;
+
+  abstract onReady(events: number): void;
+}
+
+/** Even an idle loop comes round this often, so that its supervisor can tell idle from stuck. */
+const WAIT_MAX_MS = 500;
+
+/**
+ * The event loop of one data thread. Changes of interest are collected and told to the kernel once before each wait,
+ * so that a connection that opens, sends and waits for an answer costs one epoll_ctl.
+ */
+export class Reactor {
+  readonly io: Io;
+  readonly #sources: (Source | null)[] = [];
+  readonly #changed: Source[] = [];
+  readonly #timers: TimerWheel;
+  /** The time of this turn, ms on the Io's clock. */
+  nowMs: number;
+  #nextTag = 1;
+
+  constructor(io: Io) {
+    this.io = io;
+    this.nowMs = io.nowMs();
+    this.#timers = new TimerWheel(this.nowMs);
+  }
+
+  /** Watches `fd` for `source` until `remove`. */
+  add(source: Source, fd: number, events: number): void {
+    while (this.#sources.length <= fd) this.#sources.push(null);
+    this.#sources[fd] = source;
+    source.fd = fd;
+    source.tag = this.#nextTag;
+    this.#nextTag = (this.#nextTag + 1) & 0x7fffffff;
+    source.watchedEvents = -1;
+    this.want(source, events);
+  }
+
+  /** Says which events the source wants from the next wait on; -1 leaves the fd unwatched (not even for errors). */
+  want(source: Source, events: number): void {
+    source.wantedEvents = events;
+    if (!source.queued && events !== source.watchedEvents) {
+      source.queued = true;
+      this.#changed.push(source);
+    }
+  }
+
+  /** Forgets the source. Closing its fd, which ends the kernel's watch, is the caller's next step. */
+  remove(source: Source): void {
+    this.#sources[source.fd] = null;
+    source.fd = -1;
+    source.tag = 0;
+  }
+
+  after(timer: Timer, delayMs: number): void {
+    this.#timers.schedule(timer, this.nowMs, delayMs);
+  }
+
+  /** One turn: tell the kernel what changed, wait, handle what is ready, fire the timers that are due. */
+  turn(waitMaxMs: number = WAIT_MAX_MS): void {
+    this.#applyChanges();
+    // Rounded up: a wait that ends before its tick would come round for nothing.
+    const ready = this.io.wait(Math.ceil(this.#timers.delayMs(this.nowMs, waitMaxMs)));
+    this.nowMs = this.io.nowMs();
+    for (let i = 0; i < ready; i++) {
+      const source = this.#sources[this.io.readyFd(i)];
+      if (source && source.tag === this.io.readyTag(i)) source.onReady(this.io.readyEvents(i));
+    }
+    this.#timers.advance(this.nowMs);
+  }
+
+  #applyChanges(): void {
+    const changed = this.#changed;
+    for (let i = 0; i < changed.length; i++) {
+      const source = changed[i]!;
+      source.queued = false;
+      if (source.fd < 0 || source.wantedEvents === source.watchedEvents) continue;
+      if (source.wantedEvents < 0) this.io.unwatch(source.fd);
+      else if (source.watchedEvents < 0) this.io.watch(source.fd, source.wantedEvents, source.tag);
+      else this.io.rewatch(source.fd, source.wantedEvents, source.tag);
+      source.watchedEvents = source.wantedEvents;
+    }
+    changed.length = 0;
+  }
+}
