@@ -18,10 +18,10 @@ export class Buf {
   }
 }
 
-/** Sizes of the pool's classes: small heads, ordinary leftovers, large heads, one full read. */
-const CLASS_BYTES: readonly number[] = [4096, 16384, 81920, 331776];
+/** Sizes of the pool's classes: small heads, ordinary leftovers, one read at first, large heads, one full read. */
+const CLASS_BYTES: readonly number[] = [4096, 16384, 36864, 81920, 331776];
 /** Free buffers kept per class; what a burst needed beyond that goes back to the system. */
-const FREE_MAX: readonly number[] = [1024, 256, 32, 8];
+const FREE_MAX: readonly number[] = [1024, 256, 64, 32, 8];
 
 /** The largest buffer the pool hands out, bytes. */
 export const BUF_BYTES_MAX: number = CLASS_BYTES[CLASS_BYTES.length - 1]!;

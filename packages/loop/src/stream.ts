@@ -20,6 +20,14 @@ export interface ByteCounter {
   value: number;
 }
 
+/** Who counts a connection: its bytes as they move, and its end, whoever ended it. */
+export interface Meter {
+  readonly received: ByteCounter;
+  readonly sent: ByteCounter;
+  /** The stream has been closed; `errno` is why it broke, 0 when it ended in order. */
+  closed(errno: number): void;
+}
+
 export const WriteResult = {
   /** The kernel has all bytes. */
   Done: 0,
@@ -33,7 +41,8 @@ export type WriteResult = (typeof WriteResult)[keyof typeof WriteResult];
 const StreamState = { Closed: 0, Connecting: 1, Open: 2 } as const;
 type StreamState = (typeof StreamState)[keyof typeof StreamState];
 
-const nowhere: ByteCounter = { value: 0 };
+/** Counts what nobody wants counted. */
+export const unmetered: Meter = { received: { value: 0 }, sent: { value: 0 }, closed() {} };
 
 /**
  * One TCP connection as a byte stream: reads on demand, writes that keep what the kernel does not take (bounded by
@@ -41,8 +50,7 @@ const nowhere: ByteCounter = { value: 0 };
  */
 export class Stream extends Source {
   owner: StreamOwner;
-  received: ByteCounter = nowhere;
-  sent: ByteCounter = nowhere;
+  meter: Meter = unmetered;
   /** Why the connection broke; 0 while it has not. */
   errno = 0;
   readonly #reactor: Reactor;
@@ -97,7 +105,7 @@ export class Stream extends Source {
   /** Bytes received into buf at `at`, 0 at the end of the stream, or -errno (EAGAIN: nothing there). */
   read(buf: Buf, at: number, bytes: number): number {
     const received = this.#reactor.io.recv(this.fd, buf, at, bytes);
-    if (received > 0) this.received.value += received;
+    if (received > 0) this.meter.received.value += received;
     else if (received < 0 && received !== -Errno.EAGAIN) this.errno = -received;
     return received;
   }
@@ -206,9 +214,10 @@ export class Stream extends Source {
     this.#state = StreamState.Closed;
     this.#reading = false;
     this.#releaseHeld();
-    this.received = nowhere;
-    this.sent = nowhere;
     this.#reactor.remove(this);
+    const meter = this.meter;
+    this.meter = unmetered;
+    meter.closed(this.errno);
     return fd;
   }
 
@@ -232,9 +241,9 @@ export class Stream extends Source {
   #send(buf: Buf, at: number, bytes: number): number {
     const sent = this.#reactor.io.send(this.fd, buf, at, bytes);
     if (sent >= 0) {
-      this.sent.value += sent;
       // Taking bytes proves that the connection stands, often before epoll has said so.
       if (this.#state === StreamState.Connecting) this.#connectedEarly();
+      this.meter.sent.value += sent;
       return sent;
     }
     if (sent === -Errno.EAGAIN) return 0;
