@@ -31,3 +31,4 @@ export {
 } from "./iptables.ts";
 export { METRIC } from "./metric-names.ts";
 export { ADMIN_PORT, INBOUND_PROXY_PORT, OUTBOUND_PROXY_PORT, PROXY_UID, TAP_PORT } from "./ports.ts";
+export { VERSION } from "./version.ts";

@@ -1,1 +1,1 @@
-export {};
+export { runProxyInit } from "./proxy-init.ts";
