@@ -1,0 +1,102 @@
+/** How a proxy is set up: it understands HTTP/1, or it only forwards TCP. */
+export type ProxyMode = "http" | "tcp";
+
+/** wrk asks for one path over and over, in a closed loop. */
+export interface RequestLoad {
+  readonly kind: "requests";
+  readonly path: string;
+  readonly connections: number;
+  /** Every request on a connection of its own. */
+  readonly closeEach: boolean;
+}
+
+/** A sender that never stops and a receiver that counts. */
+export interface BulkLoad {
+  readonly kind: "bulk";
+  readonly connections: number;
+}
+
+/** Connections that stay open and now and then carry a request. */
+export interface HeldLoad {
+  readonly kind: "held";
+  readonly path: string;
+  readonly connections: number;
+  readonly requestsPerSecond: number;
+}
+
+export interface BenchCase {
+  readonly name: string;
+  readonly title: string;
+  readonly mode: ProxyMode;
+  readonly load: RequestLoad | BulkLoad | HeldLoad;
+  /** What a reader must know to read the table right. */
+  readonly note?: string;
+}
+
+/** What the backend serves, by path. ASCII, so that a body can be compared as text. */
+export const BODIES: Readonly<Record<string, string>> = {
+  "/small": "hello from the backend of this bench\n",
+  "/64k": patterned(64 * 1024),
+  "/1m": patterned(1024 * 1024),
+};
+
+const CONNECTIONS = 32;
+
+export const CASES: readonly BenchCase[] = [
+  {
+    name: "http1-small",
+    title: `HTTP/1, ${BODIES["/small"]?.length}-byte responses, keep-alive, ${CONNECTIONS} connections`,
+    mode: "http",
+    load: { kind: "requests", path: "/small", connections: CONNECTIONS, closeEach: false },
+  },
+  {
+    name: "http1-64k",
+    title: `HTTP/1, 64 KiB responses, keep-alive, ${CONNECTIONS} connections`,
+    mode: "http",
+    load: { kind: "requests", path: "/64k", connections: CONNECTIONS, closeEach: false },
+  },
+  {
+    name: "http1-1m",
+    title: `HTTP/1, 1 MiB responses, keep-alive, ${CONNECTIONS} connections`,
+    mode: "http",
+    load: { kind: "requests", path: "/1m", connections: CONNECTIONS, closeEach: false },
+  },
+  {
+    name: "http1-connect",
+    title: `HTTP/1, a new connection per request, ${CONNECTIONS} at once`,
+    mode: "http",
+    load: { kind: "requests", path: "/small", connections: CONNECTIONS, closeEach: true },
+    note: "The floor opens a connection to the backend for every request; the HTTP proxies reuse theirs, so here it is no floor.",
+  },
+  {
+    name: "tcp-small",
+    title: `Opaque TCP, small requests and responses, ${CONNECTIONS} connections`,
+    mode: "tcp",
+    load: { kind: "requests", path: "/small", connections: CONNECTIONS, closeEach: false },
+  },
+  {
+    name: "tcp-bulk",
+    title: "Opaque TCP, bulk from the server, 4 connections",
+    mode: "tcp",
+    load: { kind: "bulk", connections: 4 },
+  },
+  {
+    name: "memory-100",
+    title: "Memory with 100 open HTTP/1 connections and light traffic",
+    mode: "http",
+    load: { kind: "held", path: "/small", connections: 100, requestsPerSecond: 500 },
+  },
+  {
+    name: "memory-2000",
+    title: "Memory with 2,000 open HTTP/1 connections and light traffic",
+    mode: "http",
+    load: { kind: "held", path: "/small", connections: 2000, requestsPerSecond: 500 },
+  },
+];
+
+/** Text that differs from every shifted copy of itself, so that a lost or doubled block cannot go unnoticed. */
+function patterned(bytes: number): string {
+  const lines: string[] = [];
+  for (let at = 0; at < bytes; at += 16) lines.push(`${at.toString(16).padStart(15, "0")}\n`);
+  return lines.join("").slice(0, bytes);
+}

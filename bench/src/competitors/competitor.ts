@@ -1,0 +1,14 @@
+import type { ProxyMode } from "../cases.ts";
+import type { Lab, ProxyCommand, Route } from "../lab.ts";
+
+/** A proxy that takes part. */
+export interface Competitor {
+  readonly name: string;
+  /** How it is set up, for the report. */
+  readonly configuration: string;
+  /** Why it cannot take part in this mode on this machine; null when it can. */
+  absence(mode: ProxyMode): string | null;
+  command(lab: Lab, route: Route, mode: ProxyMode): ProxyCommand;
+  /** What must hold after the load, beyond right answers. */
+  checkAfter?(lab: Lab): Promise<void>;
+}

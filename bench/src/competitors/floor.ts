@@ -1,0 +1,11 @@
+import type { Competitor } from "./competitor.ts";
+
+export const floor: Competitor = {
+  name: "floor",
+  configuration: "bench/floor.c: epoll, recv, send, one 64 KiB buffer",
+  absence: () => null,
+  command: (lab, { proxyPort, backendPort }) => ({
+    argv: [lab.floor, String(proxyPort), String(backendPort)],
+    port: proxyPort,
+  }),
+};

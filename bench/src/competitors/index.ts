@@ -1,0 +1,5 @@
+export { bowline } from "./bowline.ts";
+export type { Competitor } from "./competitor.ts";
+export { floor } from "./floor.ts";
+export { haproxy } from "./haproxy.ts";
+export { nginx } from "./nginx.ts";

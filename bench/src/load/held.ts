@@ -1,0 +1,24 @@
+import { join } from "node:path";
+import type { RunningProcess } from "@bowline/testkit";
+import type { HeldLoad } from "../cases.ts";
+import type { Lab } from "../lab.ts";
+
+const PROGRAM = join(import.meta.dir, "hold-connections.ts");
+
+/**
+ * Opens the connections, lets light traffic run over them for `seconds` and returns with all of them still open.
+ *
+ * @returns the process that holds them; stop it
+ * @throws Error when a connection fails or an answer is wrong
+ */
+export async function holdConnections(
+  lab: Lab,
+  port: number,
+  load: HeldLoad,
+  seconds: number,
+): Promise<RunningProcess> {
+  const numbers = [port, load.connections, load.requestsPerSecond, seconds].map(String);
+  const running = lab.startLoad([process.execPath, PROGRAM, load.path, ...numbers]);
+  await running.waitForOutput("steady", (seconds + 30) * 1000);
+  return running;
+}

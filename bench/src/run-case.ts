@@ -1,0 +1,226 @@
+import type { RunningProcess } from "@bowline/testkit";
+import { startBackend } from "./backend.ts";
+import type { BenchCase } from "./cases.ts";
+import type { Competitor } from "./competitors/index.ts";
+import type { Lab, Route } from "./lab.ts";
+import { checkBulk, runBulk } from "./load/bulk.ts";
+import { holdConnections } from "./load/held.ts";
+import { checkResponse, runRequests } from "./load/requests.ts";
+import { type Memory, readCpuTime, readMemory } from "./process-usage.ts";
+import type { Settings } from "./settings.ts";
+import { rotated } from "./statistics.ts";
+
+/** One proxy's figures of one round. The unit is a request or, for bulk, a GiB. */
+export interface Sample {
+  readonly userUsPerUnit: number;
+  readonly systemUsPerUnit: number;
+  readonly unitsPerSecond: number;
+  /** Only where there are requests. */
+  readonly p50Us?: number;
+  readonly p99Us?: number;
+  readonly errors: number;
+}
+
+/** What became of one proxy in one case. */
+export interface Entry {
+  readonly competitor: Competitor;
+  /** By round; a round in which the proxy could not be measured has none. */
+  readonly samples: (Sample | undefined)[];
+  memory: Memory | null;
+  /** Why it did not take part, which is no failure. */
+  readonly absence: string | null;
+  /** What went wrong. */
+  failure: string | null;
+}
+
+export interface CaseResult {
+  readonly benchCase: BenchCase;
+  readonly entries: readonly Entry[];
+}
+
+interface Contender {
+  readonly entry: Entry;
+  readonly route: Route;
+  readonly running: RunningProcess;
+}
+
+const GIB = 2 ** 30;
+/** Just-in-time compilers want a while; once warm, a short run fills caches and connection pools again. */
+const FIRST_WARM_UP_SECONDS = 3;
+const WARM_UP_SECONDS = 1;
+
+/**
+ * Measures every competitor in one case. What goes wrong with one of them is noted in its entry and does not stop the
+ * others.
+ *
+ * @param progress gets one line per measurement
+ * @throws Error when the backend does not start
+ */
+export async function runCase(
+  lab: Lab,
+  benchCase: BenchCase,
+  competitors: readonly Competitor[],
+  settings: Settings,
+  progress: (line: string) => void,
+): Promise<CaseResult> {
+  const entries = competitors.map((competitor) => ({
+    competitor,
+    samples: [],
+    memory: null,
+    absence: competitor.absence(benchCase.mode),
+    failure: null,
+  }));
+  for (const { competitor, absence } of entries)
+    if (absence !== null) progress(`${competitor.name}: left out: ${absence}`);
+  const backend = await startBackend(lab, benchCase);
+  try {
+    if (benchCase.load.kind === "held") await measureMemory(lab, benchCase, entries, settings, progress);
+    else await measureRounds(lab, benchCase, entries, settings, progress);
+  } finally {
+    await backend.stop();
+  }
+  return { benchCase, entries };
+}
+
+/** All proxies are up for the whole case and idle while another one is measured. */
+async function measureRounds(
+  lab: Lab,
+  benchCase: BenchCase,
+  entries: Entry[],
+  settings: Settings,
+  progress: (line: string) => void,
+): Promise<void> {
+  const contenders: Contender[] = [];
+  const attempt = attemptWith(progress);
+  try {
+    for (const [index, entry] of entries.entries()) {
+      await attempt(entry, async () => {
+        const contender = await startContender(lab, benchCase, entry, lab.routes[index]!);
+        contenders.push(contender);
+        await checkAnswers(lab, benchCase, contender);
+      });
+    }
+    for (let round = 0; round < settings.rounds; round++) {
+      for (const contender of rotated(contenders, round)) {
+        await attempt(contender.entry, async () => {
+          await runLoad(lab, benchCase, contender, Math.min(settings.secondsEach, warmUpSeconds(round)));
+          const sample = await measure(lab, benchCase, contender, settings.secondsEach);
+          contender.entry.samples[round] = sample;
+          progress(progressLine(benchCase, contender, round, sample));
+        });
+      }
+    }
+    for (const contender of contenders) {
+      await attempt(contender.entry, async () => {
+        contender.entry.memory = readMemory(contender.running.pid);
+        await checkAnswers(lab, benchCase, contender);
+        await contender.entry.competitor.checkAfter?.(lab);
+      });
+    }
+  } finally {
+    await Promise.all(contenders.map(({ running }) => running.stop()));
+  }
+}
+
+/** One proxy at a time and freshly started, so that its memory is that of this case alone. */
+async function measureMemory(
+  lab: Lab,
+  benchCase: BenchCase,
+  entries: Entry[],
+  settings: Settings,
+  progress: (line: string) => void,
+): Promise<void> {
+  const { load } = benchCase;
+  if (load.kind !== "held") throw new Error(`${benchCase.name} holds no connections`);
+  const attempt = attemptWith(progress);
+  for (const [index, entry] of entries.entries()) {
+    await attempt(entry, async () => {
+      const { running, route } = await startContender(lab, benchCase, entry, lab.routes[index]!);
+      try {
+        const holder = await holdConnections(lab, route.backendPort, load, settings.secondsEach);
+        const memory = readMemory(running.pid);
+        await holder.stop();
+        entry.memory = memory;
+        progress(`${entry.competitor.name}: ${(memory.rssBytes / 1e6).toFixed(1)} MB`);
+      } finally {
+        await running.stop();
+      }
+    });
+  }
+}
+
+/** Runs a step for an entry unless it is absent or has failed already; a failure is noted and told, not thrown. */
+function attemptWith(progress: (line: string) => void): (entry: Entry, step: () => Promise<void>) => Promise<void> {
+  return async (entry, step) => {
+    if (entry.absence !== null || entry.failure !== null) return;
+    try {
+      await step();
+    } catch (error) {
+      entry.failure = error instanceof Error ? error.message : String(error);
+      progress(`${entry.competitor.name}: FAILED: ${entry.failure}`);
+    }
+  };
+}
+
+async function startContender(lab: Lab, benchCase: BenchCase, entry: Entry, route: Route): Promise<Contender> {
+  const command = entry.competitor.command(lab, route, benchCase.mode);
+  return { entry, route, running: await lab.startProxy(entry.competitor.name, command) };
+}
+
+async function checkAnswers(lab: Lab, { load }: BenchCase, { route, running }: Contender): Promise<void> {
+  if (running.result() !== null) throw new Error(`it ended by itself\n${running.stderr()}`);
+  if (load.kind === "bulk") await checkBulk(lab, route.backendPort);
+  else await checkResponse(lab, route.backendPort, load.path);
+}
+
+interface LoadReport {
+  readonly units: number;
+  readonly seconds: number;
+  readonly p50Us?: number;
+  readonly p99Us?: number;
+  readonly errors: number;
+}
+
+async function runLoad(
+  lab: Lab,
+  { load, name }: BenchCase,
+  { route }: Contender,
+  seconds: number,
+): Promise<LoadReport> {
+  switch (load.kind) {
+    case "requests": {
+      const { requests, ...rest } = await runRequests(lab, route.backendPort, load, seconds);
+      return { units: requests, ...rest };
+    }
+    case "bulk": {
+      const report = await runBulk(lab, route.backendPort, load, seconds);
+      return { units: report.bytes / GIB, seconds: report.seconds, errors: 0 };
+    }
+    case "held":
+      throw new Error(`${name} has no load to time`);
+  }
+}
+
+async function measure(lab: Lab, benchCase: BenchCase, contender: Contender, seconds: number): Promise<Sample> {
+  const before = readCpuTime(contender.running.pid);
+  const { units, seconds: took, ...rest } = await runLoad(lab, benchCase, contender, seconds);
+  const after = readCpuTime(contender.running.pid);
+  if (units === 0) throw new Error("nothing came through");
+  return {
+    userUsPerUnit: (after.userUs - before.userUs) / units,
+    systemUsPerUnit: (after.systemUs - before.systemUs) / units,
+    unitsPerSecond: units / took,
+    ...rest,
+  };
+}
+
+function warmUpSeconds(round: number): number {
+  return round === 0 ? FIRST_WARM_UP_SECONDS : WARM_UP_SECONDS;
+}
+
+function progressLine({ load }: BenchCase, { entry }: Contender, round: number, sample: Sample): string {
+  const cpu = (sample.userUsPerUnit + sample.systemUsPerUnit).toFixed(1);
+  const unit = load.kind === "bulk" ? "GiB" : "request";
+  const rate = sample.unitsPerSecond.toFixed(load.kind === "bulk" ? 2 : 0);
+  return `round ${round + 1} ${entry.competitor.name}: ${cpu} µs/${unit}, ${rate} ${unit}s/s`;
+}

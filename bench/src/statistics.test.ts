@@ -1,0 +1,38 @@
+import { expect, test } from "bun:test";
+import fc from "fast-check";
+import { median, pairedRatio, rotated } from "./statistics.ts";
+
+const medians: { values: number[]; want: number }[] = [
+  { values: [], want: Number.NaN },
+  { values: [7], want: 7 },
+  { values: [9, 1], want: 5 },
+  { values: [10, 9, 100], want: 10 },
+  { values: [4, 1, 3, 2], want: 2.5 },
+];
+for (const { values, want } of medians) {
+  test(`the median of ${JSON.stringify(values)} is ${want}`, () => {
+    expect(median(values)).toBe(want);
+  });
+}
+
+const ratios: { name: string; values: (number | undefined)[]; references: (number | undefined)[]; want: number }[] = [
+  { name: "a slow round cancels out", values: [2, 20, 2], references: [4, 40, 4], want: 0.5 },
+  { name: "rounds that lack a side do not count", values: [1, undefined, 3], references: [2, 9, undefined], want: 0.5 },
+  { name: "a reference of zero does not count", values: [1, 3], references: [0, 2], want: 1.5 },
+  { name: "no pair at all", values: [1], references: [], want: Number.NaN },
+];
+for (const { name, values, references, want } of ratios) {
+  test(`paired ratio: ${name}`, () => {
+    expect(pairedRatio(values, references)).toBe(want);
+  });
+}
+
+test("rotating keeps every item, and over as many rounds as items everyone goes first once", () => {
+  fc.assert(
+    fc.property(fc.uniqueArray(fc.integer(), { minLength: 1, maxLength: 6 }), (items) => {
+      const rounds = items.map((_, round) => rotated(items, round));
+      for (const round of rounds) expect(new Set(round)).toEqual(new Set(items));
+      expect(rounds.map((round) => round[0])).toEqual(items);
+    }),
+  );
+});

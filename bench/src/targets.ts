@@ -1,0 +1,66 @@
+import { CASES } from "./cases.ts";
+import { cpu, entryOf, type Figure, p99, rate, ratioTo } from "./figures.ts";
+import type { CaseResult } from "./run-case.ts";
+
+/** A figure that Bowline is to reach. */
+export interface Target {
+  readonly what: string;
+  readonly limit: string;
+  /** NaN when not measured. */
+  readonly measured: (results: readonly CaseResult[]) => number;
+  readonly met: (measured: number) => boolean;
+  readonly unit: "ratio" | "MB";
+}
+
+export const SUBJECT = "bowline";
+
+const requestCases = CASES.filter(({ load }) => load.kind === "requests").map(({ name }) => name);
+
+export const TARGETS: readonly Target[] = [
+  atMost("CPU per request, of haproxy (mode http)", "http1-small", cpu, "haproxy", 0.8),
+  atMost("CPU per request, of the floor", "http1-small", cpu, "floor", 1.25),
+  atMost("CPU per request, of haproxy (mode tcp)", "tcp-small", cpu, "haproxy", 1.0),
+  atMost("CPU per GiB, of haproxy (mode tcp)", "tcp-bulk", cpu, "haproxy", 1.0),
+  atLeast("bytes per second, of haproxy (mode tcp)", "tcp-bulk", rate, "haproxy", 1.0),
+  ...requestCases.map((name) => atMost("P99 latency, of haproxy", name, p99, "haproxy", 1.2)),
+  memoryAtMost("memory-100", 60),
+  memoryAtMost("memory-2000", 150),
+];
+
+function atMost(what: string, caseName: string, figure: Figure, reference: string, limit: number): Target {
+  return {
+    what: `${caseName}: ${what}`,
+    limit: `≤ ${limit}`,
+    measured: (results) => subjectRatio(results, caseName, figure, reference),
+    met: (measured) => measured <= limit,
+    unit: "ratio",
+  };
+}
+
+function atLeast(what: string, caseName: string, figure: Figure, reference: string, limit: number): Target {
+  return {
+    ...atMost(what, caseName, figure, reference, limit),
+    limit: `≥ ${limit}`,
+    met: (measured) => measured >= limit,
+  };
+}
+
+function memoryAtMost(caseName: string, limitMb: number): Target {
+  return {
+    what: `${caseName}: resident memory`,
+    limit: `≤ ${limitMb} MB`,
+    measured: (results) => (entryOf(resultOf(results, caseName), SUBJECT)?.memory?.rssBytes ?? Number.NaN) / 1e6,
+    met: (measured) => measured <= limitMb,
+    unit: "MB",
+  };
+}
+
+function subjectRatio(results: readonly CaseResult[], caseName: string, figure: Figure, reference: string): number {
+  const result = resultOf(results, caseName);
+  const entry = entryOf(result, SUBJECT);
+  return result === undefined || entry === undefined ? Number.NaN : ratioTo(result, entry, reference, figure);
+}
+
+function resultOf(results: readonly CaseResult[], caseName: string): CaseResult | undefined {
+  return results.find(({ benchCase }) => benchCase.name === caseName);
+}
