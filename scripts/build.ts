@@ -1,0 +1,30 @@
+import { existsSync, statSync } from "node:fs";
+
+/**
+ * Builds the one executable. A worker is an entry point of its own; as `root` is the repository, code inside the
+ * executable starts it by its path from there: `new Worker("./packages/proxy/src/data/worker.ts")`.
+ */
+const ENTRY_POINTS = ["packages/cli/src/main.ts", "packages/proxy/src/data/worker.ts"];
+const OUTPUT = "dist/bowline";
+
+process.chdir(`${import.meta.dir}/..`);
+const result = await Bun.build({
+  entrypoints: ENTRY_POINTS.filter((path) => existsSync(path)),
+  root: ".",
+  target: "bun",
+  // Each subcommand in a chunk of its own, loaded when it is called for.
+  splitting: true,
+  // Names stay, for stack traces.
+  minify: { whitespace: true, syntax: true },
+  compile: {
+    outfile: OUTPUT,
+    // The executable reads nothing of the directory it happens to be started in.
+    autoloadDotenv: false,
+    autoloadBunfig: false,
+    autoloadTsconfig: false,
+    autoloadPackageJson: false,
+  },
+});
+for (const log of result.logs) process.stderr.write(`${log}\n`);
+if (!result.success) process.exit(1);
+process.stdout.write(`built ${OUTPUT}, ${Math.round(statSync(OUTPUT).size / 1e6)} MB\n`);
