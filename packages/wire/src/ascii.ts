@@ -31,6 +31,21 @@ export const BYTE_CLASS: Uint8Array = classify();
 /** The value of a hexadecimal digit, 255 for any other byte. */
 export const HEX_VALUE: Uint8Array = hexValues();
 
+/**
+ * The first offset in [at, stop) whose byte is not of a class in `bits`, or `stop`. Four bytes a turn: on long values
+ * this takes half the time of one by one.
+ */
+export function skipClass(buf: Uint8Array, at: number, stop: number, bits: number): number {
+  let p = at;
+  while (p + 4 <= stop) {
+    const four = BYTE_CLASS[buf[p]!]! & BYTE_CLASS[buf[p + 1]!]! & BYTE_CLASS[buf[p + 2]!]! & BYTE_CLASS[buf[p + 3]!]!;
+    if ((four & bits) === 0) break;
+    p += 4;
+  }
+  while (p < stop && (BYTE_CLASS[buf[p]!]! & bits) !== 0) p++;
+  return p;
+}
+
 /** Whether `length` bytes at `at` equal `lower` (lower-case ASCII), letters compared without case. Reads only those. */
 export function equalsLower(buf: Uint8Array, at: number, length: number, lower: Uint8Array): boolean {
   if (length !== lower.length) return false;
@@ -38,6 +53,18 @@ export function equalsLower(buf: Uint8Array, at: number, length: number, lower: 
     const byte = buf[at + i]!;
     const folded = byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte;
     if (folded !== lower[i]) return false;
+  }
+  return true;
+}
+
+/**
+ * As equalsLower() and faster, for text without control bytes (checked field text) and words of letters, digits, `-`
+ * and `/`: among such bytes setting bit 5 confuses nothing but the case of letters.
+ */
+export function equalsWord(buf: Uint8Array, at: number, length: number, word: Uint8Array): boolean {
+  if (length !== word.length) return false;
+  for (let i = 0; i < length; i++) {
+    if ((buf[at + i]! | 0x20) !== word[i]) return false;
   }
   return true;
 }

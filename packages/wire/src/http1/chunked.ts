@@ -3,7 +3,7 @@ import {
   BYTE_CLASS,
   COLON,
   CR,
-  equalsLower,
+  equalsWord,
   FIELD_VALUE,
   HEX_VALUE,
   LF,
@@ -265,8 +265,8 @@ export class ChunkedScanner {
 /** Fields that a reader merging trailers into the head would frame or route by (RFC 9110 §6.5.1 forbids sending them). */
 function isFraming(buf: Uint8Array, at: number, length: number): boolean {
   return (
-    equalsLower(buf, at, length, CONTENT_LENGTH) ||
-    equalsLower(buf, at, length, TRANSFER_ENCODING) ||
-    equalsLower(buf, at, length, HOST)
+    equalsWord(buf, at, length, CONTENT_LENGTH) ||
+    equalsWord(buf, at, length, TRANSFER_ENCODING) ||
+    equalsWord(buf, at, length, HOST)
   );
 }

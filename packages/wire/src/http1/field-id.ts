@@ -1,4 +1,4 @@
-import { ascii, equalsLower } from "../ascii.ts";
+import { ascii, equalsWord } from "../ascii.ts";
 import { FieldId } from "./head.ts";
 
 const TABLE: readonly [string, FieldId][] = [
@@ -33,5 +33,5 @@ export function fieldId(buf: Uint8Array, start: number, end: number): FieldId {
   const length = end - start;
   if (length > LENGTH_MAX) return FieldId.Other;
   const slot = length * 16 + (buf[start]! & 15);
-  return equalsLower(buf, start, length, NAMES[slot]!) ? (IDS[slot] as FieldId) : FieldId.Other;
+  return equalsWord(buf, start, length, NAMES[slot]!) ? (IDS[slot] as FieldId) : FieldId.Other;
 }

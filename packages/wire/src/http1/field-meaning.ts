@@ -1,4 +1,4 @@
-import { ascii, BYTE_CLASS, COMMA, equalsLower, SP, TAB, TOKEN } from "../ascii.ts";
+import { ascii, BYTE_CLASS, COMMA, equalsWord, SP, TAB, TOKEN } from "../ascii.ts";
 import { authorityError } from "./authority.ts";
 import { markIndex } from "./drop.ts";
 import { FIELD_ID_MASK, FIELD_STRIDE, FieldId, FLAGS, type Head, VALUE_END, VALUE_START } from "./head.ts";
@@ -41,10 +41,10 @@ export function noteField(buf: Uint8Array, index: number, id: FieldId, request: 
       out.hopByHop = true;
       return HeadStep.Ok;
     case FieldId.Expect:
-      if (equalsLower(buf, start, end - start, CONTINUE)) out.expectContinue = true;
+      if (equalsWord(buf, start, end - start, CONTINUE)) out.expectContinue = true;
       return HeadStep.Ok;
     case FieldId.ContentType:
-      if (end - start >= GRPC.length && equalsLower(buf, start, GRPC.length, GRPC)) out.grpc = true;
+      if (end - start >= GRPC.length && equalsWord(buf, start, GRPC.length, GRPC)) out.grpc = true;
       return HeadStep.Ok;
     default:
       return HeadStep.Ok;
@@ -133,7 +133,7 @@ function noteTransferEncoding(buf: Uint8Array, start: number, end: number, reque
 
 function noteCoding(buf: Uint8Array, from: number, to: number, request: boolean, out: Head): HeadStep {
   // Applying chunked twice is forbidden outright, and nothing may follow it in a request.
-  if (equalsLower(buf, from, to - from, CHUNKED)) {
+  if (equalsWord(buf, from, to - from, CHUNKED)) {
     if (out.chunked) return HeadStep.BadTransferEncoding;
     out.chunked = true;
     return HeadStep.Ok;
@@ -144,7 +144,7 @@ function noteCoding(buf: Uint8Array, from: number, to: number, request: boolean,
 
 function isCompression(buf: Uint8Array, from: number, to: number): boolean {
   for (let i = 0; i < COMPRESSIONS.length; i++) {
-    if (equalsLower(buf, from, to - from, COMPRESSIONS[i]!)) return true;
+    if (equalsWord(buf, from, to - from, COMPRESSIONS[i]!)) return true;
   }
   return false;
 }
@@ -165,9 +165,9 @@ function noteConnection(buf: Uint8Array, start: number, end: number, out: Head):
     const from = p;
     while (p < end && (BYTE_CLASS[buf[p]!]! & TOKEN) !== 0) p++;
     const length = p - from;
-    if (equalsLower(buf, from, length, CLOSE)) out.close = true;
-    else if (equalsLower(buf, from, length, KEEP_ALIVE)) out.namesKeepAlive = true;
-    else if (equalsLower(buf, from, length, UPGRADE)) out.namesUpgrade = true;
+    if (equalsWord(buf, from, length, CLOSE)) out.close = true;
+    else if (equalsWord(buf, from, length, KEEP_ALIVE)) out.namesKeepAlive = true;
+    else if (equalsWord(buf, from, length, UPGRADE)) out.namesUpgrade = true;
     else if (length > 0) out.connectionNames = true;
     while (p < end && (BYTE_CLASS[buf[p]!]! & TOKEN) === 0) p++;
   }
@@ -182,7 +182,7 @@ function listHas(buf: Uint8Array, start: number, end: number, lower: Uint8Array)
     while (p < end && buf[p] !== COMMA) p++;
     let to = p;
     while (to > from && (buf[to - 1] === SP || buf[to - 1] === TAB)) to--;
-    if (equalsLower(buf, from, to - from, lower)) return true;
+    if (equalsWord(buf, from, to - from, lower)) return true;
     p++;
   }
   return false;

@@ -1,4 +1,4 @@
-import { BYTE_CLASS, COLON, CR, FIELD_VALUE, LF, SP, TAB, TOKEN } from "../ascii.ts";
+import { COLON, CR, FIELD_VALUE, LF, SP, skipClass, TAB, TOKEN } from "../ascii.ts";
 import { assert } from "../assert.ts";
 import { fieldId } from "./field-id.ts";
 import { noteField, settleRequest, settleResponse } from "./field-meaning.ts";
@@ -79,7 +79,7 @@ function readFields(buf: Uint8Array, stop: number, fieldsMax: number, request: b
       phase = Phase.Name;
     }
     if (phase === Phase.Name) {
-      while (p < stop && (BYTE_CLASS[buf[p]!]! & TOKEN) !== 0) p++;
+      p = skipClass(buf, p, stop, TOKEN);
       if (p >= stop) break;
       if (buf[p] !== COLON || p === out.nameStart) return badName(buf, p, out);
       out.nameEnd = p;
@@ -92,7 +92,7 @@ function readFields(buf: Uint8Array, stop: number, fieldsMax: number, request: b
       out.valueStart = p;
       phase = Phase.Value;
     }
-    while (p < stop && (BYTE_CLASS[buf[p]!]! & FIELD_VALUE) !== 0) p++;
+    p = skipClass(buf, p, stop, FIELD_VALUE);
     if (p >= stop) break;
     const valueEnd = p;
     if (buf[p] === CR) {

@@ -1,4 +1,4 @@
-import { ascii, BYTE_CLASS, COLON, CR, FIELD_VALUE, LF, SLASH, SP, TARGET, TOKEN } from "../ascii.ts";
+import { ascii, COLON, CR, FIELD_VALUE, LF, SLASH, SP, skipClass, TARGET, TOKEN } from "../ascii.ts";
 import { authorityError, authorityOfTarget } from "./authority.ts";
 import { type Head, Method, Phase, TargetForm } from "./head.ts";
 import { HeadStep } from "./head-step.ts";
@@ -31,7 +31,7 @@ export function readRequestLine(buf: Uint8Array, stop: number, out: Head): HeadS
     out.phase = Phase.Method;
   }
   if (out.phase === Phase.Method) {
-    while (p < stop && (BYTE_CLASS[buf[p]!]! & TOKEN) !== 0) p++;
+    p = skipClass(buf, p, stop, TOKEN);
     if (p >= stop) return pause(out, Phase.Method, p);
     if (buf[p] !== SP || p === out.methodStart) return HeadStep.BadMethod;
     out.methodEnd = p;
@@ -41,7 +41,7 @@ export function readRequestLine(buf: Uint8Array, stop: number, out: Head): HeadS
     out.phase = Phase.Target;
   }
   if (out.phase === Phase.Target) {
-    while (p < stop && (BYTE_CLASS[buf[p]!]! & TARGET) !== 0) p++;
+    p = skipClass(buf, p, stop, TARGET);
     if (p >= stop) return pause(out, Phase.Target, p);
     if (buf[p] !== SP) return buf[p] === CR || buf[p] === LF ? HeadStep.BadStartLine : HeadStep.BadTarget;
     if (p === out.targetStart) return HeadStep.BadStartLine;
@@ -73,7 +73,7 @@ export function readStatusLine(buf: Uint8Array, stop: number, out: Head): HeadSt
     if (buf[p] !== SP && buf[p] !== CR && buf[p] !== LF) return HeadStep.BadStartLine;
     out.phase = Phase.Reason;
   }
-  while (p < stop && (BYTE_CLASS[buf[p]!]! & FIELD_VALUE) !== 0) p++;
+  p = skipClass(buf, p, stop, FIELD_VALUE);
   if (p >= stop) return pause(out, Phase.Reason, p);
   if (buf[p] !== CR && buf[p] !== LF) return HeadStep.BadStartLine;
   return readLineEnd(buf, p, stop, out, Phase.Reason);
