@@ -25,6 +25,6 @@ const result = await Bun.build({
     autoloadPackageJson: false,
   },
 });
-for (const log of result.logs) process.stderr.write(`${log}\n`);
+for (const log of result.logs) process.stderr.write(`${log.message}\n`);
 if (!result.success) process.exit(1);
 process.stdout.write(`built ${OUTPUT}, ${Math.round(statSync(OUTPUT).size / 1e6)} MB\n`);
