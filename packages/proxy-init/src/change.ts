@@ -164,7 +164,9 @@ export const CLOSE_WAIT_SYSCTL = "net.netfilter.nf_conntrack_tcp_timeout_close_w
 /** True when the namespace has an IPv6 address other than its loopback's and its links' own. */
 async function hasIpv6Address(options: HostOptions, host: Host): Promise<boolean> {
   const { code, stdout } = await host.run(inNamespace(["cat", "/proc/net/if_inet6"], options.netns));
-  // Columns: address, interface index, prefix length, scope, flags, name. No file: no IPv6 at all.
+  // It cannot be told: assume that there is one.
+  if (code === null) return true;
+  // No file: no IPv6 at all. Its columns: address, interface index, prefix length, scope, flags, name.
   return code === 0 && stdout.split("\n").some((line) => line.trim().split(/\s+/)[3] === SCOPE_GLOBAL);
 }
 

@@ -37,10 +37,10 @@ export class FlagReader {
     return fallback;
   }
 
-  /** Comma-separated and repeatable; an entirely empty text is an empty list. Repeated entries count once. */
+  /** Comma-separated and repeatable; empty items are passed over, repeated ones count once. */
   list<T>(flag: string, texts: readonly string[], parse: (text: string) => Parsed<T | null>): T[] {
     const unique = new Map<string, T>();
-    for (const item of texts.filter((text) => text.trim() !== "").flatMap((text) => text.split(","))) {
+    for (const item of texts.flatMap((text) => text.split(",")).filter((text) => text.trim() !== "")) {
       const value = this.read(flag, item, parse, null);
       if (value !== null) unique.set(JSON.stringify(value), value);
     }
