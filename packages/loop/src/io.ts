@@ -15,7 +15,10 @@ export interface Io {
   /** A monotonic clock, ms. */
   nowMs(): number;
 
-  /** Waits up to `timeoutMs` for watched fds and returns how many are ready; read them with ready*(0 … n-1). */
+  /**
+   * Waits up to `timeoutMs` for watched fds and returns how many are ready; read them with ready*(0 … n-1). -EINTR
+   * when a signal ended the wait.
+   */
   wait(timeoutMs: number): number;
   readyFd(index: number): number;
   readyTag(index: number): number;
@@ -35,18 +38,21 @@ export interface Io {
   /** Begins a connection; EPOLLOUT tells that it is decided, `socketError` how. */
   connect(to: Destination, options: TcpOptions): number;
   socketError(fd: number): number;
+  /** As the kernel counts sequence numbers: the SYN of a socket that connected counts as one, an acknowledged FIN too. */
   bytesAcknowledged(fd: number): number;
 
   /** Bytes received into buf at `at`, 0 at the end of the stream. */
   recv(fd: number, buf: Buf, at: number, bytes: number): number;
   send(fd: number, buf: Buf, at: number, bytes: number): number;
   shutdownWrite(fd: number): number;
+  /** Closes in order (what was sent, then FIN), except that Linux resets when received bytes are still unread. */
   close(fd: number): void;
   /** Closes with a reset, dropping what was not yet sent. */
   reset(fd: number): void;
 
   openPipe(bytes: number): Pipe | number;
   closePipe(pipe: Pipe): void;
+  /** EAGAIN does not say which side is to blame: the source is empty or the target is full. */
   splice(fromFd: number, toFd: number, bytes: number, moreComing: boolean): number;
 
   copy(to: Buf, toAt: number, from: Buf, fromAt: number, bytes: number): void;

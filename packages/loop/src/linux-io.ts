@@ -37,6 +37,13 @@ export class LinuxIo implements Io {
    */
   constructor(openFds: Uint8Array) {
     this.#openFds = openFds;
+    this.#opened(this.#epoll.fd);
+  }
+
+  /** Gives the epoll instance back; nothing else may be asked of this object afterwards. */
+  dispose(): void {
+    this.#openFds[this.#epoll.fd] = 0;
+    this.#epoll.close();
   }
 
   nowMs(): number {

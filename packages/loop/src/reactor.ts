@@ -1,3 +1,4 @@
+import { Errno, errnoName } from "@bowline/sys";
 import type { Io } from "./io.ts";
 import { type Timer, TimerWheel } from "./timer-wheel.ts";
 
@@ -14,6 +15,8 @@ export abstract class Source {
 
   abstract onReady(events: number): void;
 }
+
+const TAG_MAX = 0x7fffffff;
 
 /** Even an idle loop comes round this often, so that its supervisor can tell idle from stuck. */
 const WAIT_MAX_MS = 500;
@@ -43,7 +46,8 @@ export class Reactor {
     this.#sources[fd] = source;
     source.fd = fd;
     source.tag = this.#nextTag;
-    this.#nextTag = (this.#nextTag + 1) & 0x7fffffff;
+    // 0 stays the tag of a source that is not registered.
+    this.#nextTag = this.#nextTag === TAG_MAX ? 1 : this.#nextTag + 1;
     source.watchedEvents = -1;
     this.want(source, events);
   }
@@ -59,11 +63,13 @@ export class Reactor {
 
   /** Forgets the source. Closing its fd, which ends the kernel's watch, is the caller's next step. */
   remove(source: Source): void {
+    if (source.fd < 0) return;
     this.#sources[source.fd] = null;
     source.fd = -1;
     source.tag = 0;
   }
 
+  /** Fires the timer `delayMs` after the beginning of this turn, or up to a tick and a turn later. */
   after(timer: Timer, delayMs: number): void {
     this.#timers.schedule(timer, this.nowMs, delayMs);
   }
@@ -73,6 +79,7 @@ export class Reactor {
     this.#applyChanges();
     // Rounded up: a wait that ends before its tick would come round for nothing.
     const ready = this.io.wait(Math.ceil(this.#timers.delayMs(this.nowMs, waitMaxMs)));
+    if (ready < 0 && ready !== -Errno.EINTR) throw new Error(`waiting for events failed: ${errnoName(-ready)}`);
     this.nowMs = this.io.nowMs();
     for (let i = 0; i < ready; i++) {
       const source = this.#sources[this.io.readyFd(i)];
@@ -87,11 +94,20 @@ export class Reactor {
       const source = changed[i]!;
       source.queued = false;
       if (source.fd < 0 || source.wantedEvents === source.watchedEvents) continue;
-      if (source.wantedEvents < 0) this.io.unwatch(source.fd);
-      else if (source.watchedEvents < 0) this.io.watch(source.fd, source.wantedEvents, source.tag);
-      else this.io.rewatch(source.fd, source.wantedEvents, source.tag);
+      this.#tellKernel(source);
       source.watchedEvents = source.wantedEvents;
     }
     changed.length = 0;
+  }
+
+  #tellKernel(source: Source): void {
+    const { fd, tag, wantedEvents } = source;
+    let result: number;
+    if (wantedEvents < 0) result = this.io.unwatch(fd);
+    else if (source.watchedEvents < 0) result = this.io.watch(fd, wantedEvents, tag);
+    else result = this.io.rewatch(fd, wantedEvents, tag);
+    // A bug of ours, or no memory left for watches. A source that nobody watches would hang for ever; the supervisor
+    // of a loop that ends here can at least start a new one.
+    if (result < 0) throw new Error(`watching fd ${fd} for ${wantedEvents} failed: ${errnoName(-result)}`);
   }
 }

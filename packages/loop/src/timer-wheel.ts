@@ -68,7 +68,7 @@ export class TimerWheel {
         // Nothing in the rest of this word: on to the first slot of the next one.
         ahead += 31 - (slot & 31);
       } else if (word & 1) {
-        return Math.max(0, (this.#tick + ahead) * TICK_MS - nowMs);
+        return Math.min(limitMs, Math.max(0, (this.#tick + ahead) * TICK_MS - nowMs));
       }
     }
     return limitMs;

@@ -1,3 +1,4 @@
+import { errnoName } from "./errno.ts";
 import { addressOf, libc, sysResult } from "./libc.ts";
 
 export const EPOLLIN = 0x001;
@@ -18,7 +19,7 @@ const DATA_WORD = EVENT_WORDS - 2;
 
 /** An epoll instance. Each watched fd carries a tag (a generation) that comes back with its events. */
 export class Epoll {
-  readonly #fd: number;
+  readonly fd: number;
   readonly #ready = new Int32Array(EVENT_WORDS * EVENTS_MAX);
   readonly #readyAddress = addressOf(this.#ready);
   readonly #change = new Int32Array(EVENT_WORDS);
@@ -26,8 +27,8 @@ export class Epoll {
 
   /** Throws when the system has no epoll instance to give. */
   constructor() {
-    this.#fd = sysResult(libc.epoll_create1(EPOLL_CLOEXEC));
-    if (this.#fd < 0) throw new Error(`epoll_create1 failed (errno ${-this.#fd})`);
+    this.fd = sysResult(libc.epoll_create1(EPOLL_CLOEXEC));
+    if (this.fd < 0) throw new Error(`epoll_create1 failed (${errnoName(-this.fd)})`);
   }
 
   add(fd: number, events: number, tag: number): number {
@@ -44,7 +45,7 @@ export class Epoll {
 
   /** Waits up to `timeoutMs` (-1: without limit) and returns the number of ready fds, or -errno. */
   wait(timeoutMs: number): number {
-    return sysResult(libc.epoll_wait(this.#fd, this.#readyAddress, EVENTS_MAX, timeoutMs));
+    return sysResult(libc.epoll_wait(this.fd, this.#readyAddress, EVENTS_MAX, timeoutMs));
   }
 
   readyEvents(index: number): number {
@@ -60,13 +61,13 @@ export class Epoll {
   }
 
   close(): void {
-    libc.close(this.#fd);
+    libc.close(this.fd);
   }
 
   #control(operation: number, fd: number, events: number, tag: number): number {
     this.#change[0] = events;
     this.#change[DATA_WORD] = fd;
     this.#change[DATA_WORD + 1] = tag;
-    return sysResult(libc.epoll_ctl(this.#fd, operation, fd, this.#changeAddress));
+    return sysResult(libc.epoll_ctl(this.fd, operation, fd, this.#changeAddress));
   }
 }

@@ -6,10 +6,16 @@ export const AF_INET = 2;
 export const AF_INET6 = 10;
 const SOCKADDR_IN_BYTES = 16;
 
-/** struct sockaddr_in or sockaddr_in6 for an address. Throws RangeError when `ip` is not an IP address. */
+/**
+ * struct sockaddr_in or sockaddr_in6 for an address. Throws RangeError when `ip` is not an IP address or has a zone
+ * (`fe80::1%eth0`), or `port` is none.
+ */
 export function encodeSockaddr(ip: string, port: number): Uint8Array {
   const family = isIP(ip);
   if (family === 0) throw new RangeError(`${ip} is not an IP address`);
+  // Without its zone the address would name another host.
+  if (ip.includes("%")) throw new RangeError(`${ip} has a zone`);
+  if (!(Number.isInteger(port) && port >= 0 && port <= 65535)) throw new RangeError(`${port} is not a port`);
   const bytes = new Uint8Array(family === 4 ? SOCKADDR_IN_BYTES : SOCKADDR_BYTES);
   const view = new DataView(bytes.buffer);
   view.setUint16(0, family === 4 ? AF_INET : AF_INET6, true);
@@ -69,7 +75,7 @@ function ipv4Offset(bytes: Uint8Array, at: number): number {
 
 function parseIpv6(ip: string): Uint8Array {
   const bytes = new Uint8Array(16);
-  const plain = ip.split("%")[0]!.replace(/(\d+)\.(\d+)\.(\d+)\.(\d+)$/, (_, a, b, c, d) => {
+  const plain = ip.replace(/(\d+)\.(\d+)\.(\d+)\.(\d+)$/, (_, a, b, c, d) => {
     const high = (Number(a) << 8) | Number(b);
     const low = (Number(c) << 8) | Number(d);
     return `${high.toString(16)}:${low.toString(16)}`;

@@ -20,6 +20,8 @@ const TCP_KEEPIDLE = 4;
 const TCP_KEEPINTVL = 5;
 const TCP_INFO = 11;
 const TCP_USER_TIMEOUT = 18;
+/** MAX_TCP_KEEPIDLE and MAX_TCP_KEEPINTVL of the kernel, which refuses more. */
+const KEEPALIVE_SECONDS_MAX = 32767;
 /** SO_ORIGINAL_DST and IP6T_SO_ORIGINAL_DST share this number at their two levels. */
 const ORIGINAL_DST = 80;
 const MSG_NOSIGNAL = 0x4000;
@@ -82,22 +84,22 @@ export function acceptTcp(listener: number): number {
 
 /**
  * Where the connection was going before netfilter redirected it, into `out`; 0 or -errno. ENOENT and ENOPROTOOPT mean
- * that there is no NAT record. The address family is the accepted socket's (mapped IPv4 counts as IPv4).
+ * that there is no NAT record. The address family is the accepted socket's (mapped IPv4 counts as IPv4); `out` is SOCKADDR_BYTES long.
  */
 export function originalDestination(fd: number, overIpv6: boolean, out: Uint8Array): number {
-  lengthWord[0] = overIpv6 ? SOCKADDR_BYTES : 16;
+  lengthWord[0] = out.length;
   return sysResult(libc.getsockopt(fd, overIpv6 ? SOL_IPV6 : SOL_IP, ORIGINAL_DST, addressOf(out), lengthAddress));
 }
 
 /** The socket's own address into `out` (SOCKADDR_BYTES long); 0 or -errno. */
 export function localAddress(fd: number, out: Uint8Array): number {
-  lengthWord[0] = SOCKADDR_BYTES;
+  lengthWord[0] = out.length;
   return sysResult(libc.getsockname(fd, addressOf(out), lengthAddress));
 }
 
 /** The peer's address into `out` (SOCKADDR_BYTES long); 0 or -errno. */
 export function peerAddress(fd: number, out: Uint8Array): number {
-  lengthWord[0] = SOCKADDR_BYTES;
+  lengthWord[0] = out.length;
   return sysResult(libc.getpeername(fd, addressOf(out), lengthAddress));
 }
 
@@ -121,7 +123,10 @@ export function socketError(fd: number): number {
   return result < 0 ? -result : ints[0]!;
 }
 
-/** Bytes of ours that the peer's kernel has acknowledged since the connection began, or -errno. */
+/**
+ * Bytes of ours that the peer's kernel has acknowledged since the connection began, or -errno; still there after a
+ * reset. As in sequence numbers, the SYN of a socket that connected counts as one, and so does an acknowledged FIN.
+ */
 export function bytesAcknowledged(fd: number): number {
   lengthWord[0] = tcpInfo.byteLength;
   const result = sysResult(libc.getsockopt(fd, IPPROTO_TCP, TCP_INFO, tcpInfoAddress, lengthAddress));
@@ -133,7 +138,10 @@ export function shutdownWrite(fd: number): number {
   return sysResult(libc.shutdown(fd, SHUT_WR));
 }
 
-/** Closes in the orderly way: held bytes and FIN still go out. */
+/**
+ * Closes in the orderly way: what the kernel has taken and FIN still go out. When received bytes are still unread,
+ * Linux resets the connection all the same (RFC 9293 §3.6.1 allows it), and drops what was not yet sent.
+ */
 export function closeTcp(fd: number): void {
   setLinger(fd, 0);
   libc.close(fd);
@@ -160,7 +168,7 @@ function setTcpOptions(fd: number, options: TcpOptions): void {
   setInt(fd, IPPROTO_TCP, TCP_NODELAY, 1);
   setInt(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
   if (options.keepaliveMs > 0) {
-    const seconds = Math.max(1, Math.round(options.keepaliveMs / 1000));
+    const seconds = Math.min(KEEPALIVE_SECONDS_MAX, Math.max(1, Math.round(options.keepaliveMs / 1000)));
     setInt(fd, IPPROTO_TCP, TCP_KEEPIDLE, seconds);
     setInt(fd, IPPROTO_TCP, TCP_KEEPINTVL, seconds);
   }

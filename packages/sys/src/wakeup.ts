@@ -1,3 +1,4 @@
+import { errnoName } from "./errno.ts";
 import { addressOf, libc, sysResult } from "./libc.ts";
 
 const EFD_NONBLOCK = 0x800;
@@ -11,7 +12,7 @@ const drainedAddress = addressOf(drained);
 /** An eventfd with which one thread wakes another's epoll wait. Throws when the process has no fd left. */
 export function openWakeup(): number {
   const fd = sysResult(libc.eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
-  if (fd < 0) throw new Error(`eventfd failed (errno ${-fd})`);
+  if (fd < 0) throw new Error(`eventfd failed (${errnoName(-fd)})`);
   return fd;
 }
 
