@@ -4,6 +4,7 @@ import { parseFlags } from "./flags.ts";
 import type { InitOptions } from "./options.ts";
 
 const PORTS = ["--incoming-proxy-port", "4143", "--outgoing-proxy-port", "4140"];
+const PORTS_IN_SHORT = "-w -p 4143 -o4140 -u 2102 -g 2103 -r 80,8000-8010 -r 443".split(" ");
 
 function parse(...args: string[]): InitOptions {
   const result = parseFlags(args);
@@ -46,11 +47,17 @@ test("the article's call", () => {
 
 test("today's chart's call, with the flags that came later", () => {
   const { rules, host } = parse(
-    ...["--firewall-bin-path", "iptables-nft", "--firewall-save-bin-path", "iptables-nft-save", "--ipv6=false"],
-    ...["-p", "4143", "-o4140", "-u", "2102", "-g", "2103", "-r", "80,8000-8010", "-r", "443"],
-    ...["--inbound-ports-to-ignore", "4190,4191,4567-4568", "--outbound-ports-to-ignore", "4567,4568"],
-    ...["--subnets-to-ignore", " 10.0.0.0/8 ,fd00::/8", "--netns", "/run/netns/pod", "-w"],
-    ...["--timeout-close-wait-secs", "3600", "--log-format", "json", "--log-level", "warning"],
+    ...PORTS_IN_SHORT,
+    "--firewall-bin-path=iptables-nft",
+    "--firewall-save-bin-path=iptables-nft-save",
+    "--ipv6=false",
+    "--inbound-ports-to-ignore=4190,4191,4567-4568",
+    "--outbound-ports-to-ignore=4567,4568",
+    "--subnets-to-ignore= 10.0.0.0/8 ,fd00::/8",
+    "--netns=/run/netns/pod",
+    "--timeout-close-wait-secs=3600",
+    "--log-format=json",
+    "--log-level=warning",
   );
   expect(rules).toMatchObject({
     proxyUid: 2102,
