@@ -9,9 +9,12 @@ export interface StreamOwner {
   onReadable(stream: Stream): void;
   /** All held bytes have gone to the kernel. */
   onDrained(stream: Stream): void;
-  /** The connection asked for with `connect` stands; may come from within a write to it. */
+  /** The connection asked for with `connect` stands; may come at the end of a `write` to it. */
   onConnected(stream: Stream): void;
-  /** Connecting failed, or a write of held bytes did, or the peer reset while nobody was reading. */
+  /**
+   * Connecting failed, or a write of held bytes did, or the peer reset while nobody was reading. The stream is not
+   * watched any more; what is left to do is to close or reset it.
+   */
   onBroken(stream: Stream, errno: number): void;
 }
 
@@ -58,7 +61,12 @@ export class Stream extends Source {
   #state: StreamState = StreamState.Closed;
   #reading = false;
   #finishing = false;
+  #finSent = false;
   #writeAwaited = false;
+  /** The SYN of a connection made here, which the kernel counts as an acknowledged byte. */
+  #synBytes = 0;
+  /** Bytes that the kernel took before the owner was told of the connection; not yet on the meter. */
+  #sentEarlyBytes = 0;
   /** Bytes [#heldAt, #heldEnd) of #held wait for the kernel; no buffer is held exactly when there are none. */
   #held: Buf | null = null;
   #heldAt = 0;
@@ -89,7 +97,7 @@ export class Stream extends Source {
 
   /** Takes over an accepted connection; reading begins. */
   open(fd: number): void {
-    this.#begin(StreamState.Open);
+    this.#begin(StreamState.Open, 0);
     this.#reactor.add(this, fd, EPOLLIN);
   }
 
@@ -97,7 +105,7 @@ export class Stream extends Source {
   connect(to: Destination, options: TcpOptions): number {
     const fd = this.#reactor.io.connect(to, options);
     if (fd < 0) return fd;
-    this.#begin(StreamState.Connecting);
+    this.#begin(StreamState.Connecting, 1);
     this.#reactor.add(this, fd, EPOLLIN | EPOLLOUT);
     return 0;
   }
@@ -106,12 +114,19 @@ export class Stream extends Source {
   read(buf: Buf, at: number, bytes: number): number {
     const received = this.#reactor.io.recv(this.fd, buf, at, bytes);
     if (received > 0) this.meter.received.value += received;
-    else if (received < 0 && received !== -Errno.EAGAIN) this.errno = -received;
+    else if (received === 0) return this.#brokenBeforeEnd() ? -this.errno : 0;
+    else if (received !== -Errno.EAGAIN) this.#failed(-received);
     return received;
   }
 
   /** Writes buf[at, end), keeping a copy of what the kernel does not take. */
   write(buf: Buf, at: number, end: number): WriteResult {
+    const wasConnecting = this.#state === StreamState.Connecting;
+    const result = this.#sendOrHold(buf, at, end);
+    return wasConnecting && this.#state === StreamState.Open ? this.#connectedEarly(result) : result;
+  }
+
+  #sendOrHold(buf: Buf, at: number, end: number): WriteResult {
     let from = at;
     if (this.#held === null) {
       const sent = this.#send(buf, at, end - at);
@@ -120,7 +135,7 @@ export class Stream extends Source {
       if (from === end) return WriteResult.Done;
     }
     if (!this.#hold(buf, from, end)) {
-      this.errno = Errno.ENOBUFS;
+      this.#failed(Errno.ENOBUFS);
       return WriteResult.Broken;
     }
     this.#updateInterest();
@@ -140,7 +155,7 @@ export class Stream extends Source {
   }
 
   resumeReading(): void {
-    if (this.#reading) return;
+    if (this.#reading || this.closed) return;
     this.#reading = true;
     this.#updateInterest();
   }
@@ -149,13 +164,19 @@ export class Stream extends Source {
   finish(): void {
     if (this.#finishing) return;
     this.#finishing = true;
-    if (this.#held === null && this.#state === StreamState.Open) this.#reactor.io.shutdownWrite(this.fd);
+    if (this.#held === null && this.#state === StreamState.Open) this.#sendFin();
   }
 
-  /** Closes both directions; held bytes are dropped. */
+  /**
+   * Closes both directions. Held bytes are dropped, and then the close is a reset: after an orderly end the peer would
+   * take what it has for all there was.
+   */
   close(): void {
+    const complete = this.#held === null;
     const fd = this.#end();
-    if (fd >= 0) this.#reactor.io.close(fd);
+    if (fd < 0) return;
+    if (complete) this.#reactor.io.close(fd);
+    else this.#reactor.io.reset(fd);
   }
 
   /** Closes with RST, so that the peer learns that its bytes, or ours, are lost. */
@@ -164,25 +185,29 @@ export class Stream extends Source {
     if (fd >= 0) this.#reactor.io.reset(fd);
   }
 
-  /** Bytes of ours that the peer's kernel has acknowledged on this connection. */
+  /**
+   * Bytes of ours that the peer's kernel has acknowledged on this connection, or -errno. After `finish` the
+   * acknowledged FIN counts as one more.
+   */
   bytesAcknowledged(): number {
-    return this.#reactor.io.bytesAcknowledged(this.fd);
+    const counted = this.#reactor.io.bytesAcknowledged(this.fd);
+    return counted < this.#synBytes ? counted : counted - this.#synBytes;
   }
 
   override onReady(events: number): void {
     const tag = this.tag;
     if (this.#state === StreamState.Connecting) {
       this.#onConnectDecided();
-      if (this.tag !== tag) return;
     } else if (events & EPOLLOUT) {
       this.#onWritable();
-      if (this.tag !== tag) return;
     }
+    // Closed or handed over meanwhile, or told broken.
+    if (this.tag !== tag || this.wantedEvents < 0) return;
     if (this.#reading) {
       if (events & (EPOLLIN | EPOLLERR | EPOLLHUP)) this.owner.onReadable(this);
     } else if (events & EPOLLERR) {
-      this.errno = this.#reactor.io.socketError(this.fd);
-      this.owner.onBroken(this, this.errno);
+      this.#failed(this.#reactor.io.socketError(this.fd));
+      this.#tellBroken();
     } else if (events & EPOLLHUP && this.#held === null) {
       // Both directions have ended but nobody reads now: epoll would report that for ever, so watching stops until
       // the owner resumes.
@@ -200,10 +225,14 @@ export class Stream extends Source {
     }
   }
 
-  #begin(state: StreamState): void {
+  #begin(state: StreamState, synBytes: number): void {
+    if (!this.closed) throw new Error(`the stream still has fd ${this.fd}`);
     this.#state = state;
+    this.#synBytes = synBytes;
+    this.#sentEarlyBytes = 0;
     this.#reading = true;
     this.#finishing = false;
+    this.#finSent = false;
     this.#writeAwaited = false;
     this.errno = 0;
   }
@@ -225,7 +254,7 @@ export class Stream extends Source {
     // A write before the decision may have taken the error off the socket.
     if (this.errno === 0) this.errno = this.#reactor.io.socketError(this.fd);
     if (this.errno !== 0) {
-      this.owner.onBroken(this, this.errno);
+      this.#tellBroken();
       return;
     }
     const tag = this.tag;
@@ -233,29 +262,39 @@ export class Stream extends Source {
     this.owner.onConnected(this);
     if (this.tag !== tag) return;
     if (this.#held !== null) this.#flush();
-    else if (this.#finishing) this.#reactor.io.shutdownWrite(this.fd);
-    if (this.tag === tag) this.#updateInterest();
+    else if (this.#finishing) this.#sendFin();
+    if (this.tag === tag && this.wantedEvents >= 0) this.#updateInterest();
   }
 
   /** Bytes sent, 0 when the kernel takes none now, or -errno when it never will. */
   #send(buf: Buf, at: number, bytes: number): number {
     const sent = this.#reactor.io.send(this.fd, buf, at, bytes);
     if (sent >= 0) {
-      // Taking bytes proves that the connection stands, often before epoll has said so.
-      if (this.#state === StreamState.Connecting) this.#connectedEarly();
-      this.meter.sent.value += sent;
+      if (this.#state === StreamState.Connecting) {
+        this.#state = StreamState.Open;
+        this.#sentEarlyBytes = sent;
+      } else {
+        this.meter.sent.value += sent;
+      }
       return sent;
     }
     if (sent === -Errno.EAGAIN) return 0;
-    this.errno = -sent;
+    this.#failed(-sent);
     // A connection that has failed already is told of once, by onBroken, when epoll reports it.
     return this.#state === StreamState.Connecting ? 0 : sent;
   }
 
-  #connectedEarly(): void {
-    this.#state = StreamState.Open;
+  /**
+   * The kernel took bytes, which proves that the connection stands, often before epoll has said so. The owner hears of
+   * it only now that all bytes of this write have their place, so that what it may write in turn comes after them.
+   */
+  #connectedEarly(result: WriteResult): WriteResult {
+    const tag = this.tag;
     this.#updateInterest();
     this.owner.onConnected(this);
+    if (this.tag !== tag) return WriteResult.Broken;
+    this.meter.sent.value += this.#sentEarlyBytes;
+    return result === WriteResult.Done && this.#held !== null ? WriteResult.Held : result;
   }
 
   #flush(): void {
@@ -263,15 +302,42 @@ export class Stream extends Source {
     const sent = this.#send(held, this.#heldAt, this.#heldEnd - this.#heldAt);
     if (sent < 0) {
       this.#releaseHeld();
-      this.owner.onBroken(this, this.errno);
+      this.#tellBroken();
       return;
     }
     this.#heldAt += sent;
     if (this.#heldAt < this.#heldEnd) return;
     this.#releaseHeld();
-    if (this.#finishing) this.#reactor.io.shutdownWrite(this.fd);
+    this.#writeAwaited = false;
+    if (this.#finishing) this.#sendFin();
     this.#updateInterest();
     this.owner.onDrained(this);
+  }
+
+  #sendFin(): void {
+    if (this.#finSent) return;
+    this.#finSent = true;
+    // Fails only when the connection is broken already, which epoll reports.
+    this.#reactor.io.shutdownWrite(this.fd);
+  }
+
+  /** The first error is the cause; what comes after it (EPIPE as a rule) only follows from it. */
+  #failed(errno: number): void {
+    if (this.errno === 0) this.errno = errno;
+  }
+
+  /**
+   * Whether the kernel's "end of stream" is none. Linux tells a reset once, and when a write has taken that error, a
+   * read finds what had arrived and then 0. When the peer had ended its direction before, the error is EPIPE.
+   */
+  #brokenBeforeEnd(): boolean {
+    return this.errno !== 0 && this.errno !== Errno.EPIPE && this.errno !== Errno.ENOBUFS;
+  }
+
+  /** Unwatched first: a broken connection is ready for ever, whatever its owner does about it. */
+  #tellBroken(): void {
+    this.#reactor.want(this, -1);
+    this.owner.onBroken(this, this.errno);
   }
 
   #hold(buf: Buf, at: number, end: number): boolean {

@@ -83,8 +83,8 @@ function parseIpv6(ip: string): Uint8Array {
   const [head = "", tail] = plain.split("::");
   const front = head === "" ? [] : head.split(":");
   const back = tail === undefined || tail === "" ? [] : tail.split(":");
-  const groups =
-    tail === undefined ? front : [...front, ...new Array(8 - front.length - back.length).fill("0"), ...back];
+  const zeros = tail === undefined ? 0 : 8 - front.length - back.length;
+  const groups = [...front, ...Array.from({ length: zeros }, () => "0"), ...back];
   groups.forEach((group, i) => {
     const value = Number.parseInt(group, 16);
     bytes[2 * i] = value >> 8;
