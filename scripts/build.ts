@@ -1,11 +1,12 @@
 import { existsSync, statSync } from "node:fs";
+import { relative, resolve } from "node:path";
 
 /**
- * Builds the one executable. A worker is an entry point of its own; as `root` is the repository, code inside the
+ * Builds the one executable, dist/bowline or the path given. A worker is an entry point of its own; as `root` is the repository, code inside the
  * executable starts it by its path from there: `new Worker("./packages/proxy/src/data/worker.ts")`.
  */
 const ENTRY_POINTS = ["packages/cli/src/main.ts", "packages/proxy/src/data/worker.ts"];
-const OUTPUT = "dist/bowline";
+const output = resolve(process.argv[2] ?? `${import.meta.dir}/../dist/bowline`);
 
 process.chdir(`${import.meta.dir}/..`);
 const result = await Bun.build({
@@ -17,7 +18,7 @@ const result = await Bun.build({
   // Names stay, for stack traces.
   minify: { whitespace: true, syntax: true },
   compile: {
-    outfile: OUTPUT,
+    outfile: output,
     // The executable reads nothing of the directory it happens to be started in.
     autoloadDotenv: false,
     autoloadBunfig: false,
@@ -27,4 +28,4 @@ const result = await Bun.build({
 });
 for (const log of result.logs) process.stderr.write(`${log.message}\n`);
 if (!result.success) process.exit(1);
-process.stdout.write(`built ${OUTPUT}, ${Math.round(statSync(OUTPUT).size / 1e6)} MB\n`);
+process.stdout.write(`built ${relative(".", output)}, ${Math.round(statSync(output).size / 1e6)} MB\n`);
