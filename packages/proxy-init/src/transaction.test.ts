@@ -98,11 +98,11 @@ test("from any state: one jump afterwards, foreign rules in their order, and the
       fc.option(fc.array(fc.constantFrom("-j A", "-j B"))),
       (hook, old) => {
         const usable = old === null ? hook.filter((rule) => !rule.includes("PROXY_INIT")) : hook;
-        const table: NatTable = new Map([
+        const table = new Map<string, string[]>([
           ["PREROUTING", usable],
           ["OUTPUT", []],
-          ...(old === null ? [] : [["PROXY_INIT_REDIRECT", old] as const]),
         ]);
+        if (old !== null) table.set("PROXY_INIT_REDIRECT", old);
         const before = findOwnedChains(table);
         const after = applyText(table, transition(before, installed(before, plan)));
         const foreign = (rules: readonly string[] = []): string[] =>
