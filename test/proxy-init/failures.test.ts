@@ -174,7 +174,7 @@ describe("a kernel without IPv6 NAT", () => {
     await pod.run(["ip", "address", "add", "fd77::9/128", "dev", "lo"]);
     const result = await withPrograms(programs, noTable, ...ARTICLE);
     expect(result.code).toBe(1);
-    expect(result.stderr).toContain("IPv6 traffic would pass the proxy by; --ipv6=false accepts that.");
+    expect(result.stderr).toContain("--ipv6=false leaves IPv6 alone: its traffic then passes the proxy by.");
     expect(await everything(pod)).not.toContain("PROXY_INIT");
   });
 });

@@ -13,7 +13,7 @@ const NAMED_FREELY = /(^|\/)(README|ARCHITECTURE|CHANGELOG|RESULTS|CONTRIBUTING|
 
 /** Written in two parts where this file would otherwise find itself. */
 const UNFINISHED = new RegExp(String.raw`\b(?:TO${"DO"}|FIX${"ME"}|X${"XX"}|HA${"CK"}|not ${"implemented"})\b`);
-const MACHINE_PATH = /(?<![\w.$}*])\/(?:work|root|home)\/\w/;
+const MACHINE_PATH = /(?<![\w.$}*/])\/(?:work|root|home)\/\w/;
 const PRIVATE_HOST = /\b[\w-]+\.(?:[\w-]+\.)*(?:internal|corp|intranet|lan)\b(?![(\w])/;
 
 const files = trackedFiles().filter((path) => TEXT.test(path) && !NOT_OURS.test(path));

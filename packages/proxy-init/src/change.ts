@@ -42,7 +42,7 @@ export async function changeRules(options: InitOptions, host: Host, log: Log): P
   const undos: Undo[] = [];
   try {
     if (rules !== null) undos.push(await setCloseWaitTimeout(hostOptions, host, log));
-    undos.push(await changeFamily(IpFamily.V4, options, host, log));
+    undos.push(await changeIpv4(options, host, log));
     if (hostOptions.ipv6 !== "off") await changeIpv6(options, host, log);
   } catch (error) {
     for (const undo of undos.reverse()) {
@@ -52,23 +52,30 @@ export async function changeRules(options: InitOptions, host: Host, log: Log): P
   }
 }
 
+async function changeIpv4(options: InitOptions, host: Host, log: Log): Promise<Undo> {
+  try {
+    return await changeFamily(IpFamily.V4, options, host, log);
+  } catch (error) {
+    const nothingThere = error instanceof IptablesError && error.code === FailureCause.NoTable;
+    if (options.rules !== null || !nothingThere) throw error;
+    log("debug", `no IPv4 rules to remove: ${error.message}`);
+    return () => Promise.resolve();
+  }
+}
+
 async function changeIpv6(options: InitOptions, host: Host, log: Log): Promise<void> {
   try {
     await changeFamily(IpFamily.V6, options, host, log);
   } catch (error) {
     if (!(error instanceof IptablesError)) throw error;
     const unavailable = error.code === FailureCause.NoTable || error.code === FailureCause.NoProgram;
-    if (!unavailable) throw error;
-    if (options.rules === null) {
-      log("debug", `no IPv6 rules to remove: ${error.message}`);
-      return;
-    }
-    if (options.host.ipv6 === "required") throw error;
-    if (await hasIpv6Address(options.host, host)) {
-      const advice = "IPv6 traffic would pass the proxy by; --ipv6=false accepts that.";
+    if (unavailable && options.rules === null) log("debug", `no IPv6 rules to remove: ${error.message}`);
+    else if (unavailable && options.host.ipv6 === "if-available" && !(await hasIpv6Address(options.host, host))) {
+      log("warn", `no IPv6 rules, and no IPv6 address that needs them: ${error.message}`);
+    } else {
+      const advice = "--ipv6=false leaves IPv6 alone: its traffic then passes the proxy by.";
       throw new IptablesError(error.code, `${error.message}\n${advice}`);
     }
-    log("warn", `no IPv6 rules, and no IPv6 address that needs them: ${error.message}`);
   }
 }
 
@@ -141,8 +148,8 @@ function assertUnused(foreignUses: readonly string[]): void {
 
 /** The kernel prints rules in its own words, so the counts are compared. */
 function sameShape(after: readonly OwnedChain[], target: readonly OwnedChain[]): boolean {
-  return after.every((chain, at) => {
-    const wanted = target[at];
+  return after.every((chain) => {
+    const wanted = target.find(({ name }) => name === chain.name);
     return chain.rules?.length === wanted?.rules?.length && chain.jumps.length === wanted?.jumps.length;
   });
 }

@@ -33,7 +33,8 @@ export class FlagReader {
 
   required<T>(flag: string, text: string | undefined, parse: (text: string) => Parsed<T>, fallback: T): T {
     if (text !== undefined) return this.read(flag, text, parse, fallback);
-    this.errors.push(`${flag} is not set: it must be a valid TCP port number`);
+    const parsed = parse("");
+    this.errors.push(`${flag} is not set: ${"reason" in parsed ? parsed.reason : "it is needed"}`);
     return fallback;
   }
 

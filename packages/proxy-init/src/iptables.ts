@@ -18,6 +18,8 @@ export const FailureCause = {
   /** The kernel has no nat table for this family. */
   NoTable: "no-table",
   NoProgram: "no-program",
+  /** A container's /proc/sys. */
+  ReadOnly: "read-only",
 } as const;
 export type FailureCause = (typeof FailureCause)[keyof typeof FailureCause];
 
@@ -108,12 +110,15 @@ const ADVICE: Readonly<Record<FailureCause, string>> = {
     'capabilities: {add: ["NET_ADMIN", "NET_RAW"]} to the init container\'s securityContext.',
   [FailureCause.NoTable]:
     "\nThe kernel has no nat table for this family and mode: load its nat modules, or choose another --iptables-mode.",
+  [FailureCause.ReadOnly]:
+    "\n/proc/sys is read-only in ordinary containers: --timeout-close-wait-secs needs securityContext.privileged.",
   [FailureCause.NoProgram]: "\nThe program is missing: install the package that has it, or correct PATH.",
 };
 
 /** Exit statuses differ between iptables' versions and modes; the messages do not. */
 function classify({ code, stderr }: CommandOutput): FailureCause {
   if (code === null && /ENOENT|not found in/i.test(stderr)) return FailureCause.NoProgram;
+  if (/read-only file system/i.test(stderr)) return FailureCause.ReadOnly;
   if (/permission denied|operation not permitted|must be root/i.test(stderr)) return FailureCause.Denied;
   if (/table does not exist|do you need to insmod|unable to initialize table|not supported/i.test(stderr)) {
     return FailureCause.NoTable;
