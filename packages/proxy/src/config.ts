@@ -53,9 +53,9 @@ const METRICS_RETAIN_IDLE_MS = 600_000;
 // A head is buffered whole, once per connection, before it goes anywhere. 64 KiB and 256 fields is what the largest
 // cookies and tokens seen behind proxies need; the upper limits keep a typing mistake from costing all memory.
 const HEAD_BYTES_MAX = 65_536;
-const parseHeadBytesMax = wholeNumber(1_024, 1_048_576);
+const parseHeadBytesMax = wholeNumber(1_024, 262_144);
 const HEAD_FIELDS_MAX = 256;
-const parseHeadFieldsMax = wholeNumber(1, 10_000);
+const parseHeadFieldsMax = wholeNumber(1, 256);
 const HEAD_TIMEOUT_MS = 60_000;
 
 /**
