@@ -10,8 +10,6 @@ export class Buf {
   readonly sizeClass: number;
 
   constructor(size: number, sizeClass: number) {
-    // Below about 1 kB the engine keeps a typed array's bytes inside its own heap; all classes here are larger, so
-    // the bytes are malloc's and stay where they are while the array is referenced.
     this.bytes = new Uint8Array(size);
     this.address = addressOf(this.bytes);
     this.sizeClass = sizeClass;

@@ -1,3 +1,26 @@
+export {
+  addressOf,
+  clearWakeup,
+  closeFd,
+  EPOLLIN,
+  Errno,
+  encodeSockaddr,
+  errnoName,
+  formatAddress,
+  ipv4Key,
+  isIpv4,
+  isLoopback,
+  listenTcp,
+  localAddress,
+  openWakeup,
+  type Pipe,
+  raiseOpenFilesLimit,
+  SOCKADDR_BYTES,
+  sockaddrIp,
+  sockaddrPort,
+  type TcpOptions,
+  wake,
+} from "@bowline/sys";
 export { BUF_BYTES_MAX, Buf, BufPool } from "./buffer.ts";
 export type { Destination, Io } from "./io.ts";
 export { LinuxIo } from "./linux-io.ts";

@@ -70,9 +70,17 @@ export const libc: Libc = dlopen("libc.so.6", {
   setrlimit: { args: [i32, address], returns: i32 },
 }).symbols as unknown as Libc;
 
-/** The address of a typed array's bytes. The caller keeps the array referenced for as long as the address is used. */
+/**
+ * The address of a typed array's bytes, for good. The caller keeps the array referenced for as long as the address is
+ * used.
+ *
+ * The engine keeps the bytes of a small array in its own heap and moves them out when somebody asks for `buffer`; its
+ * compiler does so too, once code that uses the array is hot. An address taken before would from then on belong to
+ * nobody, so it is asked for here first.
+ */
 export function addressOf(bytes: NodeJS.TypedArray): number {
-  return Number(ptr(bytes));
+  const { buffer } = bytes;
+  return Number(ptr(buffer)) + bytes.byteOffset;
 }
 
 /**
