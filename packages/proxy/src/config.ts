@@ -44,7 +44,7 @@ export type ConfigResult =
   | { readonly errors: readonly string[]; readonly notes: readonly ConfigNote[] };
 
 /** sysexits.h EX_CONFIG would be 78; Linkerd's proxies have always used EX_USAGE. */
-export const CONFIG_ERROR_EXIT_CODE = 64;
+const CONFIG_ERROR_EXIT_CODE = 64;
 
 const LOG_FILTER = "warn,linkerd=info,hickory=error";
 const SHUTDOWN_GRACE_MS = 120_000;

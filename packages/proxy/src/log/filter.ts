@@ -15,7 +15,7 @@ export interface LogFilter {
   readonly fields: readonly FieldDirective[];
 }
 
-export interface TargetDirective {
+interface TargetDirective {
   readonly target: string;
   readonly level: Level;
 }
