@@ -3,13 +3,14 @@ import { VERSION } from "@bowline/contracts";
 /** What was asked for, by the executable's name or its first argument. */
 export type Invocation =
   | { readonly command: "proxy-init" | "network-validator"; readonly args: readonly string[] }
-  | { readonly command: "help" | "version" }
+  | { readonly command: "proxy" | "help" | "version" }
   | { readonly command: "unknown"; readonly name: string };
 
 /** The programs of Linkerd's images: an image may keep these names as links to this executable. */
-const LINKERD_NAMES: Readonly<Record<string, "proxy-init" | "network-validator">> = {
+const LINKERD_NAMES: Readonly<Record<string, string>> = {
   "proxy-init": "proxy-init",
   "linkerd2-proxy-init": "proxy-init",
+  "linkerd2-proxy": "proxy",
   "linkerd2-network-validator": "network-validator",
 };
 
@@ -18,7 +19,9 @@ export const HELP: string = `bowline ${VERSION}: a service mesh that speaks Link
 Usage: bowline <command> [flags]
 
 Commands:
+  proxy              run the proxy; configured by LINKERD2_PROXY_* variables alone
   proxy-init         redirect a pod's TCP traffic to its proxy, or stop doing so
+  proxy              run the proxy; configured by LINKERD2_PROXY_* variables, reads no arguments
   network-validator  check that traffic is redirected; exits with 95 when it is not
   version            print the version
   help               print this help
@@ -32,12 +35,16 @@ bowline <command> --help describes a command's flags.
  */
 export function findCommand(calledAs: string, args: readonly string[]): Invocation {
   const linked = LINKERD_NAMES[calledAs];
-  if (linked !== undefined) return { command: linked, args };
-  const [name = "help", ...rest] = args;
+  const [name = "help", ...rest] = linked === undefined ? args : [linked, ...args];
   switch (name) {
     case "proxy-init":
     case "network-validator":
       return { command: name, args: rest };
+    case "proxy":
+      // Linkerd's proxy reads no arguments; neither does this one.
+      return { command: name };
+    case "proxy":
+      return { command: name };
     case "help":
     case "--help":
     case "-h":

@@ -30,6 +30,15 @@ async function run(invocation: Invocation): Promise<number> {
       const { runNetworkValidator } = await import("@bowline/proxy-init/network-validator");
       return runNetworkValidator(invocation.args, process.env, output);
     }
+    case "proxy": {
+      const { runProxy } = await import("@bowline/proxy");
+      return runProxy(process.env);
+    }
+    case "proxy": {
+      const { runProxy } = await import("@bowline/proxy");
+      // Once it has ended, no thread of its may keep the process.
+      return process.exit(await runProxy(process.env));
+    }
     case "help":
       output.out(HELP);
       return 0;

@@ -9,6 +9,8 @@ export const L5D_HEADERS = {
   origProto: "l5d-orig-proto",
   /** On synthesised responses: what went wrong, for people and machines. */
   proxyError: "l5d-proxy-error",
+  /** Bowline's own: the stable name of the failure behind `l5d-proxy-error`. */
+  proxyErrorCause: "l5d-proxy-error-cause",
   /** `close`: the proxy that made this response wants the application's connection closed too. */
   proxyConnection: "l5d-proxy-connection",
   timeout: "l5d-timeout",

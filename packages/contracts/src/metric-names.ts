@@ -27,6 +27,12 @@ export const METRIC = {
   outboundTcpDetectHttpDurationSeconds: "outbound_tcp_detect_http_duration_seconds",
   outboundTcpDetectHttpResultsTotal: "outbound_tcp_detect_http_results_total",
   outboundTcpProtocolConnectionsTotal: "outbound_tcp_protocol_connections_total",
+  /** Bowline's own: failures by machine-readable cause. */
+  proxyFailuresTotal: "proxy_failures_total",
+  /** Bowline's own: HTTP/1 requests sent again on a new connection. */
+  http1ReplayedTotal: "http1_replayed_requests_total",
+  /** Bowline's own: data threads that died or stalled. */
+  dataThreadRestartsTotal: "proxy_data_thread_restarts_total",
   proxyBuildInfo: "proxy_build_info",
   processStartTimeSeconds: "process_start_time_seconds",
   processClockTimeSeconds: "process_clock_time_seconds",

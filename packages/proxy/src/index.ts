@@ -1,1 +1,1 @@
-export {};
+export { runProxy } from "./main/run.ts";

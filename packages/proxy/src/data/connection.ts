@@ -1,0 +1,282 @@
+import {
+  type Buf,
+  type ByteCounter,
+  Errno,
+  type Meter,
+  Stream,
+  type StreamOwner,
+  Timer,
+  type TimerOwner,
+} from "@bowline/loop";
+import { ClientHello, Detected, detectProtocol, HELLO_BYTES_MAX, HelloStep, readClientHello } from "@bowline/wire";
+import { Cause } from "./failures.ts";
+import { Carry, HEADROOM_BYTES, READ_BYTES_FIRST } from "./http1/carry.ts";
+import type { Side } from "./side.ts";
+import type { Target } from "./target.ts";
+import type { DetectResult, Protocol } from "./telemetry/target-series.ts";
+import type { TcpSeries } from "./telemetry/tcp-series.ts";
+
+/**
+ * A client that has not spoken for this long may be waiting for the server to speak first: the upstream connection is
+ * then opened without knowing the protocol, and whichever side speaks decides. Long enough that an HTTP client's request
+ * mostly arrives before.
+ */
+const EARLY_DIAL_MS = 10;
+/** Time left for a client to speak, and get an HTTP answer, once its destination is known to be out of reach. */
+const UNREACHABLE_GRACE_MS = 1000;
+const DETECT_BYTES_MAX = 65536 + 64;
+
+const DETECT_TIMER = 0;
+const EARLY_TIMER = 1;
+
+/** One hello at a time is looked at, within one call. */
+const hello: ClientHello = new ClientHello();
+const latin1 = new TextDecoder("latin1");
+
+/**
+ * An accepted connection, from accept to close: finds out what its client speaks and hands its stream to those who
+ * serve that. Counts its bytes under the series that the protocol decides.
+ */
+export class Connection implements StreamOwner, TimerOwner, Meter {
+  readonly stream: Stream;
+  received: ByteCounter = { value: 0 };
+  sent: ByteCounter = { value: 0 };
+  readonly #side: Side;
+  readonly #carry: Carry;
+  readonly #detectTimer: Timer = new Timer(this, DETECT_TIMER);
+  readonly #earlyTimer: Timer = new Timer(this, EARLY_TIMER);
+  readonly #undecided: ByteCounter = { value: 0 };
+  /** The upstream connection opened early; closed unless there is one. */
+  #early: Stream;
+  #target: Target | null = null;
+  #series: TcpSeries | null = null;
+  #acceptedMs = 0;
+  #readingHello = false;
+
+  constructor(side: Side) {
+    const { reactor, bufs } = side.plane;
+    this.#side = side;
+    this.stream = new Stream(reactor, bufs, this);
+    this.#early = new Stream(reactor, bufs, this);
+    this.#carry = new Carry(reactor.io, bufs);
+  }
+
+  get target(): Target {
+    return this.#target!;
+  }
+
+  get hasEarly(): boolean {
+    return !this.#early.closed;
+  }
+
+  /** Takes the early connection out, leaving `spare`, a closed stream, in its place. */
+  swapEarly(spare: Stream): Stream {
+    const early = this.#early;
+    spare.owner = this;
+    this.#early = spare;
+    return early;
+  }
+
+  /** Begins with a connection just accepted that was going to `target`. */
+  accept(fd: number, target: Target): void {
+    const side = this.#side;
+    const { reactor } = side.plane;
+    this.#target = target;
+    this.#series = null;
+    this.#readingHello = false;
+    this.#undecided.value = 0;
+    this.received = this.#undecided;
+    this.sent = this.#undecided;
+    this.#acceptedMs = reactor.nowMs;
+    this.stream.owner = this;
+    this.stream.meter = this;
+    this.stream.open(fd);
+    target.series.pin();
+    side.open += 1;
+    if (side.isOpaquePort(target.port)) {
+      this.#count(target.series.acceptOpaque(), "opaq");
+      this.#relay(null, 0, 0);
+      return;
+    }
+    reactor.after(this.#detectTimer, side.config.detectTimeoutMs);
+    reactor.after(this.#earlyTimer, Math.min(EARLY_DIAL_MS, side.config.detectTimeoutMs));
+  }
+
+  onReadable(stream: Stream): void {
+    if (stream === this.#early) {
+      // The server speaks first, or ends: not HTTP either way. The relay reads what it has to say.
+      this.#decideOpaque("not_http", this.#carry.buf, this.#carry.at, this.#carry.end);
+      return;
+    }
+    const carry = this.#carry;
+    carry.makeRoom(DETECT_BYTES_MAX);
+    const held = carry.buf;
+    const buf = held ?? this.#side.plane.rx;
+    const at = held === null ? HEADROOM_BYTES : carry.end;
+    const received = stream.read(buf, at, held === null ? READ_BYTES_FIRST : carry.room);
+    if (received > 0) {
+      if (held !== null) carry.end += received;
+      this.#detect(buf, held === null ? at : carry.at, at + received);
+    } else if (received === 0) {
+      this.#onEnd();
+    } else if (received !== -Errno.EAGAIN) {
+      stream.reset();
+    }
+  }
+
+  onDrained(_stream: Stream): void {}
+
+  onConnected(stream: Stream): void {
+    this.#earlyTimer.cancel();
+    const series = this.target.series.connect;
+    stream.meter = series;
+    series.opened();
+  }
+
+  onBroken(stream: Stream, _errno: number): void {
+    if (stream === this.#early) this.#onUnreachable();
+    else stream.reset();
+  }
+
+  onTimer(kind: number): void {
+    if (kind === EARLY_TIMER) {
+      if (this.#early.closed) this.#dialEarly();
+      else this.#onUnreachable();
+    } else if (this.#readingHello && this.#side.direction === "inbound") {
+      this.#count(this.target.series.accept, null);
+      this.target.series.detected("read_timeout", this.#elapsedSeconds());
+      this.#side.failed(this.target, Cause.TlsDetectTimeout, false, "");
+      this.stream.reset();
+    } else {
+      this.#decideOpaque("read_timeout", this.#carry.buf, this.#carry.at, this.#carry.end);
+    }
+  }
+
+  /** The accepted stream has been closed, by whoever had it. */
+  closed(errno: number): void {
+    const side = this.#side;
+    if (this.#series === null) this.#count(this.target.series.accept, null);
+    this.#series!.closed(errno);
+    this.#detectTimer.cancel();
+    this.#earlyTimer.cancel();
+    this.#carry.clear();
+    if (!this.#early.closed) this.#early.reset();
+    this.target.series.unpin();
+    side.open -= 1;
+    side.connections.release(this);
+  }
+
+  #detect(buf: Buf, at: number, end: number): void {
+    switch (detectProtocol(buf.bytes, at, end)) {
+      case Detected.NeedMore:
+        if (end - at < DETECT_BYTES_MAX) this.#carry.keep(buf, at, end);
+        else this.#decideOpaque("not_http", buf, at, end);
+        break;
+      case Detected.Http1:
+        this.target.series.detected("http/1", this.#elapsedSeconds());
+        this.#count(this.target.series.accept, "http/1");
+        this.#serveHttp1(buf, at, end);
+        break;
+      case Detected.Http2:
+        this.target.series.detected("http/2", this.#elapsedSeconds());
+        this.#count(this.target.series.accept, "http/2");
+        this.#relay(buf, at, end);
+        break;
+      case Detected.Tls:
+        this.#detectServerName(buf, at, end);
+        break;
+      case Detected.Opaque:
+        this.#decideOpaque("not_http", buf, at, end);
+        break;
+    }
+  }
+
+  #detectServerName(buf: Buf, at: number, end: number): void {
+    switch (readClientHello(buf.bytes, at, end, hello)) {
+      case HelloStep.NeedMore:
+        if (end - at <= HELLO_BYTES_MAX) {
+          this.#readingHello = true;
+          this.#carry.keep(buf, at, end);
+          break;
+        }
+        this.#decideOpaque("not_http", buf, at, end);
+        break;
+      case HelloStep.Ok: {
+        const sni = latin1.decode(hello.sniBytes.subarray(0, hello.sniLength));
+        this.target.series.detected("not_http", this.#elapsedSeconds());
+        this.#count(this.target.series.acceptTls(sni), "tls");
+        this.#relay(buf, at, end);
+        break;
+      }
+      case HelloStep.NotTls:
+        this.#decideOpaque("not_http", buf, at, end);
+        break;
+    }
+  }
+
+  #decideOpaque(result: DetectResult, buf: Buf | null, at: number, end: number): void {
+    this.target.series.detected(result, this.#elapsedSeconds());
+    this.#count(this.target.series.accept, "opaq");
+    this.#relay(buf, at, end);
+  }
+
+  #serveHttp1(buf: Buf, at: number, end: number): void {
+    this.#endDetection();
+    this.#side.http1Servers.acquire().begin(this, buf, at, end);
+    this.#carry.clear();
+  }
+
+  #relay(buf: Buf | null, at: number, end: number): void {
+    this.#endDetection();
+    const relay = this.#side.opaqueRelays.acquire();
+    if (this.hasEarly) this.#early = relay.swapUpstream(this.#early);
+    relay.begin(this, buf, at, end);
+    this.#carry.clear();
+  }
+
+  #endDetection(): void {
+    this.#detectTimer.cancel();
+    this.#earlyTimer.cancel();
+  }
+
+  /** From here on the connection counts under `series`, with what it has read so far. */
+  #count(series: TcpSeries, protocol: Protocol | null): void {
+    this.#series = series;
+    series.opened();
+    series.received.value += this.#undecided.value;
+    this.received = series.received;
+    this.sent = series.sent;
+    if (protocol !== null) this.target.series.protocol(protocol);
+  }
+
+  /** The client ended before it was clear what it speaks. */
+  #onEnd(): void {
+    if (this.#carry.empty && this.#early.closed) {
+      this.target.series.detected("error", this.#elapsedSeconds());
+      this.stream.close();
+    } else {
+      this.#decideOpaque("not_http", this.#carry.buf, this.#carry.at, this.#carry.end);
+    }
+  }
+
+  #dialEarly(): void {
+    const side = this.#side;
+    if (side.refusal(this.target) !== null || this.#early.connect(this.target, side.connectOptions) !== 0) {
+      this.#onUnreachable();
+      return;
+    }
+    side.plane.reactor.after(this.#earlyTimer, side.config.connectTimeoutMs);
+  }
+
+  #onUnreachable(): void {
+    if (!this.#early.closed) this.#early.close();
+    this.#earlyTimer.cancel();
+    const { reactor } = this.#side.plane;
+    const left = this.#acceptedMs + this.#side.config.detectTimeoutMs - reactor.nowMs;
+    reactor.after(this.#detectTimer, Math.min(left, UNREACHABLE_GRACE_MS));
+  }
+
+  #elapsedSeconds(): number {
+    return (this.#side.plane.reactor.nowMs - this.#acceptedMs) / 1000;
+  }
+}

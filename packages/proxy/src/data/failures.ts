@@ -1,0 +1,90 @@
+import { Errno } from "@bowline/loop";
+
+/** Everything that can go wrong with a request or connection, as numbers for the hot path. */
+export const Cause = {
+  ConnectRefused: 0,
+  ConnectTimeout: 1,
+  ConnectUnreachable: 2,
+  ConnectFailed: 3,
+  NoSockets: 4,
+  UpstreamClosed: 5,
+  UpstreamReset: 6,
+  BadResponse: 7,
+  LoadShed: 8,
+  InboundLoop: 9,
+  OutboundLoop: 10,
+  BadRequest: 11,
+  HeadTooLarge: 12,
+  HeadTimeout: 13,
+  DestinationNotAllowed: 14,
+  ResponseTruncated: 15,
+  TlsDetectTimeout: 16,
+} as const;
+export type Cause = (typeof Cause)[keyof typeof Cause];
+
+/** The `error` label of Linkerd's *_errors_total families. */
+type ErrorLabel = "i/o" | "failfast" | "loadshed" | "tls detection timeout" | "unexpected";
+
+export interface Failure {
+  /** The stable, machine-readable name: in the response, the metric and the log. */
+  readonly name: string;
+  /** HTTP status of the synthesised response; 0 where none is possible any more. */
+  readonly status: number;
+  readonly errorLabel: ErrorLabel;
+  /** For people, in `l5d-proxy-error` and the log. */
+  readonly message: string;
+  /** The request itself is at fault: its sender may be told why, whoever it is. */
+  readonly clientFault: boolean;
+}
+
+function failure(name: string, status: number, errorLabel: ErrorLabel, message: string, clientFault = false): Failure {
+  return { name, status, errorLabel, message, clientFault };
+}
+
+/** The one table of failures (proxy-facts §4.11): status, metric label, name and text of each cause. */
+export const FAILURES: Readonly<Record<Cause, Failure>> = {
+  [Cause.ConnectRefused]: failure("connect-refused", 502, "i/o", "connection refused"),
+  [Cause.ConnectTimeout]: failure("connect-timeout", 504, "i/o", "connect timed out"),
+  [Cause.ConnectUnreachable]: failure("connect-unreachable", 502, "i/o", "destination unreachable"),
+  [Cause.ConnectFailed]: failure("connect-failed", 502, "i/o", "connect failed"),
+  [Cause.NoSockets]: failure("no-sockets", 503, "loadshed", "no file descriptor left for a connection"),
+  [Cause.UpstreamClosed]: failure("upstream-closed", 502, "i/o", "connection closed before a response"),
+  [Cause.UpstreamReset]: failure("upstream-reset", 502, "i/o", "connection reset before a response"),
+  [Cause.BadResponse]: failure("bad-response", 502, "unexpected", "the response is not valid HTTP/1"),
+  [Cause.LoadShed]: failure("load-shed", 503, "loadshed", "too many requests in flight"),
+  [Cause.InboundLoop]: failure("inbound-loop", 403, "unexpected", "the request is addressed to the proxy itself"),
+  [Cause.OutboundLoop]: failure("outbound-loop", 502, "i/o", "the request is addressed to the proxy itself"),
+  [Cause.BadRequest]: failure("bad-request", 400, "unexpected", "the request is not valid HTTP/1", true),
+  [Cause.HeadTooLarge]: failure("head-too-large", 431, "unexpected", "the request head is too large", true),
+  [Cause.HeadTimeout]: failure("head-timeout", 408, "unexpected", "the request head did not arrive in time", true),
+  [Cause.DestinationNotAllowed]: failure("destination-not-allowed", 0, "unexpected", "not an address of this pod"),
+  [Cause.ResponseTruncated]: failure("response-truncated", 0, "i/o", "connection lost within a response"),
+  [Cause.TlsDetectTimeout]: failure(
+    "tls-detect-timeout",
+    0,
+    "tls detection timeout",
+    "no complete ClientHello in time",
+  ),
+};
+
+/** The cause for an errno that connecting ended with. */
+export function connectCause(errno: number): Cause {
+  switch (errno) {
+    case Errno.ECONNREFUSED:
+      return Cause.ConnectRefused;
+    case Errno.ETIMEDOUT:
+      return Cause.ConnectTimeout;
+    case Errno.EHOSTUNREACH:
+    case Errno.ENETUNREACH:
+    case Errno.ENETDOWN:
+      return Cause.ConnectUnreachable;
+    case Errno.EMFILE:
+    case Errno.ENFILE:
+    case Errno.ENOBUFS:
+    case Errno.ENOMEM:
+    case Errno.EADDRNOTAVAIL:
+      return Cause.NoSockets;
+    default:
+      return Cause.ConnectFailed;
+  }
+}

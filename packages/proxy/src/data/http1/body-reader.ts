@@ -1,0 +1,54 @@
+import { BodyKind, ChunkError, ChunkedScanner } from "@bowline/wire";
+
+/** Trailer sections are held line by line only, so this bounds work, not memory; heads have the same limit. */
+const TRAILER_BYTES_MAX = 65536;
+
+/** Follows one message body to its end without changing it. */
+export class BodyReader {
+  /** The body is complete; for a body that ends with its connection, never set here. */
+  done = true;
+  error: ChunkError = ChunkError.None;
+  #kind: BodyKind = BodyKind.None;
+  #remaining = 0;
+  readonly #chunks = new ChunkedScanner();
+
+  /** The body has no other end than that of its connection. */
+  get endsByClose(): boolean {
+    return this.#kind === BodyKind.Close;
+  }
+
+  /** Begins a body. Tunnels are not bodies. */
+  begin(kind: BodyKind, contentLength: number): void {
+    this.#kind = kind;
+    this.error = ChunkError.None;
+    this.done = kind === BodyKind.None;
+    if (kind === BodyKind.Length) this.#remaining = contentLength;
+    else if (kind === BodyKind.Chunked) this.#chunks.reset(TRAILER_BYTES_MAX);
+  }
+
+  /**
+   * How far the bytes [at, end) belong to the body and may be forwarded. Bytes of an unfinished chunk line are left out
+   * and have to be presented again, first, together with what follows them.
+   */
+  take(bytes: Uint8Array, at: number, end: number): number {
+    switch (this.#kind) {
+      case BodyKind.Length: {
+        const taken = Math.min(this.#remaining, end - at);
+        this.#remaining -= taken;
+        this.done = this.#remaining === 0;
+        return at + taken;
+      }
+      case BodyKind.Chunked: {
+        if (this.done) return at;
+        const good = this.#chunks.scan(bytes, at, end);
+        this.done = this.#chunks.done;
+        this.error = this.#chunks.error;
+        return good;
+      }
+      case BodyKind.Close:
+        return end;
+      default:
+        return at;
+    }
+  }
+}

@@ -1,0 +1,206 @@
+import type { Direction } from "@bowline/contracts";
+import { formatAddress } from "@bowline/loop";
+import { type Counter, joinLabels, type LabelPair, labels, type Registry, type SeriesGroup } from "@bowline/metrics";
+import { type Cause, FAILURES } from "../failures.ts";
+import {
+  FAILED,
+  INBOUND_DETECT_RESULTS,
+  INBOUND_DETECT_SECONDS,
+  INBOUND_HTTP_ERRORS,
+  INBOUND_TCP_ERRORS,
+  OUTBOUND_DETECT_RESULTS,
+  OUTBOUND_DETECT_SECONDS,
+  OUTBOUND_HTTP_ERRORS,
+  OUTBOUND_PROTOCOLS,
+  OUTBOUND_TCP_ERRORS,
+  REPLAYED,
+} from "./families.ts";
+import { HttpSeries } from "./http-series.ts";
+import { TcpSeries } from "./tcp-series.ts";
+
+export type DetectResult = "http/1" | "http/2" | "not_http" | "read_timeout" | "error";
+export type Protocol = "http/1" | "http/2" | "tls" | "opaq";
+
+/** Server names come from peers: a client that invents them gets this many series per target, then an empty name. */
+const SNI_SERIES_MAX = 32;
+
+/** All series of one target address; they expire together (proxy-facts §5.2). */
+export class TargetSeries {
+  readonly #group: SeriesGroup;
+  readonly #direction: Direction;
+  readonly #target: string;
+  /** The policy that let the connection in, inbound: the default one, until there is a policy controller. */
+  readonly #server: string;
+  readonly #accepts = new Map<string, TcpSeries>();
+  readonly #cold = new Map<string, Counter>();
+  readonly accept: TcpSeries;
+  readonly connect: TcpSeries;
+  readonly http: HttpSeries;
+
+  constructor(registry: Registry, direction: Direction, ip: string, port: number, policy: string, onDrop: () => void) {
+    this.#group = registry.group(onDrop);
+    this.#direction = direction;
+    this.#target = labels([
+      ["target_addr", formatAddress(ip, port)],
+      ["target_ip", ip],
+      ["target_port", String(port)],
+    ]);
+    const inbound = direction === "inbound";
+    const server: LabelPair[] = [
+      ["srv_group", ""],
+      ["srv_kind", "default"],
+      ["srv_name", policy],
+      ["srv_port", String(port)],
+    ];
+    this.#server = inbound ? labels(server) : "";
+    this.accept = new TcpSeries(
+      this.#group,
+      this.#acceptLabels(noIdentity(inbound ? "no_tls_from_remote" : "loopback")),
+    );
+    this.connect = new TcpSeries(this.#group, this.#connectLabels());
+    this.http = new HttpSeries(this.#group, this.#endpointLabels(policy));
+  }
+
+  /** Keeps the series from expiring; once per connection that will count here. */
+  pin(): void {
+    this.#group.pin();
+  }
+
+  unpin(): void {
+    this.#group.unpin();
+  }
+
+  /** The series of accepted connections whose TLS is passed through, by the server name they ask for. */
+  acceptTls(sni: string): TcpSeries {
+    const name = this.#accepts.has(sni) || this.#accepts.size < SNI_SERIES_MAX ? sni : "";
+    return this.#acceptVariant(
+      name,
+      labels([
+        ["tls", "opaque"],
+        ["sni", name],
+      ]),
+    );
+  }
+
+  /** The series of accepted connections to a port that is never looked into. */
+  acceptOpaque(): TcpSeries {
+    return this.#direction === "inbound" ? this.#acceptVariant(":opaque", noIdentity("port_skipped")) : this.accept;
+  }
+
+  detected(result: DetectResult, seconds: number): void {
+    const inbound = this.#direction === "inbound";
+    const scope = inbound ? this.#server : parent();
+    const family = inbound ? INBOUND_DETECT_RESULTS : OUTBOUND_DETECT_RESULTS;
+    this.#count(`detect ${result}`, () => this.#group.counter(family, joinLabels(labels([["result", result]]), scope)));
+    this.#group.histogram(inbound ? INBOUND_DETECT_SECONDS : OUTBOUND_DETECT_SECONDS, scope).observe(seconds);
+  }
+
+  protocol(protocol: Protocol): void {
+    if (this.#direction === "inbound") return;
+    this.#count(`protocol ${protocol}`, () =>
+      this.#group.counter(OUTBOUND_PROTOCOLS, joinLabels(labels([["protocol", protocol]]), parent())),
+    );
+  }
+
+  /** Counts a failed HTTP request (`http`) or TCP connection by cause. */
+  failed(cause: Cause, http: boolean): void {
+    const { errorLabel, name } = FAILURES[cause];
+    const direction = labels([["direction", this.#direction]]);
+    this.#count(`cause ${name}`, () => this.#group.counter(FAILED, joinLabels(direction, labels([["cause", name]]))));
+    const error = labels([["error", errorLabel]]);
+    if (this.#direction === "outbound") {
+      if (http) this.#count(`http ${errorLabel}`, () => this.#group.counter(OUTBOUND_HTTP_ERRORS, error));
+      else
+        this.#count(`tcp ${errorLabel}`, () =>
+          this.#group.counter(OUTBOUND_TCP_ERRORS, joinLabels(this.#target, error)),
+        );
+    } else if (http) {
+      this.#count(`http ${errorLabel}`, () =>
+        this.#group.counter(INBOUND_HTTP_ERRORS, joinLabels(error, this.#target, this.#server)),
+      );
+    } else {
+      this.#count(`tcp ${errorLabel}`, () => this.#group.counter(INBOUND_TCP_ERRORS, joinLabels(error, this.#target)));
+    }
+  }
+
+  replayed(): void {
+    this.#count("replayed", () => this.#group.counter(REPLAYED, labels([["direction", this.#direction]])));
+  }
+
+  #count(key: string, make: () => Counter): void {
+    let counter = this.#cold.get(key);
+    if (counter === undefined) {
+      counter = make();
+      this.#cold.set(key, counter);
+    }
+    counter.value += 1;
+  }
+
+  #acceptVariant(key: string, tls: string): TcpSeries {
+    let series = this.#accepts.get(key);
+    if (series === undefined) {
+      series = new TcpSeries(this.#group, this.#acceptLabels(tls));
+      this.#accepts.set(key, series);
+    }
+    return series;
+  }
+
+  #acceptLabels(tls: string): string {
+    return joinLabels(
+      labels([
+        ["direction", this.#direction],
+        ["peer", "src"],
+      ]),
+      this.#target,
+      tls,
+      this.#server,
+    );
+  }
+
+  #connectLabels(): string {
+    const peer = labels([
+      ["direction", this.#direction],
+      ["peer", "dst"],
+    ]);
+    return this.#direction === "inbound"
+      ? joinLabels(peer, noIdentity("loopback"))
+      : joinLabels(peer, this.#target, noIdentity("not_provided_by_service_discovery"));
+  }
+
+  #endpointLabels(policy: string): string {
+    const direction = labels([["direction", this.#direction]]);
+    if (this.#direction === "outbound") {
+      return joinLabels(direction, this.#target, noIdentity("not_provided_by_service_discovery"));
+    }
+    const route = labels([
+      ["route_group", ""],
+      ["route_kind", "default"],
+      ["route_name", "default"],
+    ]);
+    const authz = labels([
+      ["authz_group", ""],
+      ["authz_kind", "default"],
+      ["authz_name", policy],
+    ]);
+    return joinLabels(direction, this.#target, noIdentity("no_tls_from_remote"), this.#server, route, authz);
+  }
+}
+
+function noIdentity(reason: string): string {
+  return labels([
+    ["tls", "no_identity"],
+    ["no_tls_reason", reason],
+  ]);
+}
+
+/** The parent of an outbound connection that no policy speaks for. */
+function parent(): string {
+  return labels([
+    ["parent_group", ""],
+    ["parent_kind", "default"],
+    ["parent_namespace", ""],
+    ["parent_name", "endpoint"],
+    ["parent_port", ""],
+    ["parent_section_name", ""],
+  ]);
+}

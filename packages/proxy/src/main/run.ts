@@ -1,0 +1,147 @@
+import { METRIC } from "@bowline/contracts";
+import { formatAddress, raiseOpenFilesLimit } from "@bowline/loop";
+import { type Family, mergeSnapshots, Registry, renderText, type Snapshot } from "@bowline/metrics";
+import type { BoundListener } from "../boundary.ts";
+import { type Config, configOrExit, type Env } from "../config.ts";
+import { Level } from "../log/level.ts";
+import { isLoggingOff, type Logger } from "../log/logger.ts";
+import { openLog } from "../log/open-log.ts";
+import type { LogPrinter } from "../log/printer.ts";
+import { logTarget } from "../log/target.ts";
+import { startAdmin } from "./admin.ts";
+import { buildInfo } from "./build-info.ts";
+import { DataThread } from "./data-thread.ts";
+import { bindListeners, ListenError } from "./listeners.ts";
+import { ProcessMetrics } from "./process-metrics.ts";
+
+const TARGET = logTarget("main");
+/** Linkerd's proxy panics when a proxy port cannot be bound. */
+const BIND_FAILURE_EXIT_CODE = 101;
+const FAILURE_EXIT_CODE = 1;
+
+const RESTARTS: Family = {
+  name: METRIC.dataThreadRestartsTotal,
+  help: "Total count of data threads that died or stalled and were replaced.",
+  kind: "counter",
+  style: "classic",
+};
+
+/** Runs the proxy until it is asked to stop; the process's exit code. Only the environment configures it. */
+export async function runProxy(env: Env): Promise<number> {
+  const stderr = (text: string): void => void process.stderr.write(text);
+  const { config, notes } = configOrExit(env, { stderr, exit: (code) => process.exit(code) });
+  const startMs = Date.now() - process.uptime() * 1000;
+  const { logger, printer } = openLog({ ...config.log, startMs, sink: process.stdout, stderr });
+  for (const { level, message } of notes) logger.log(NOTE_LEVELS[level], TARGET, message, null);
+  try {
+    return await run(config, env, logger, printer);
+  } catch (error) {
+    stderr(`Initialization failure: ${error instanceof Error ? error.message : String(error)}\n`);
+    return error instanceof ListenError ? BIND_FAILURE_EXIT_CODE : FAILURE_EXIT_CODE;
+  }
+}
+
+const NOTE_LEVELS = { warn: Level.Warn, info: Level.Info, debug: Level.Debug } as const;
+
+async function run(config: Config, env: Env, log: Logger, printer: LogPrinter): Promise<number> {
+  const shutdown = new ShutdownRequest();
+  const fdsMax = raiseOpenFilesLimit();
+  const listeners = await bindListeners(config);
+  logListening(log, listeners);
+  let draining = 0;
+  const drained = Promise.withResolvers<void>();
+  const threads = listeners.map(
+    (own, index) =>
+      new DataThread({
+        config,
+        thread: index + 2,
+        listeners: own,
+        fdsMax,
+        log,
+        onLog: (record) => printer.print(record),
+        onDrained: () => {
+          draining -= 1;
+          if (draining === 0) drained.resolve();
+        },
+      }),
+  );
+  const page = metricsPage(threads);
+  const admin = await startAdmin({
+    listenAddr: config.admin.listenAddr,
+    env,
+    metricsText: page,
+    logFilter: isLoggingOff(config.log.filter) ? null : logFilterControl(log, threads),
+    shutdown: config.admin.shutdownEndpoint ? () => shutdown.ask("POST /shutdown") : null,
+    onError: (message) => log.error(TARGET, message),
+  });
+  log.info(TARGET, `Admin interface on ${formatAddress(admin.address.ip, admin.address.port)}`);
+  const started = Promise.all(threads.map((thread) => thread.start())).then(() => admin.setReady(true));
+  await Promise.race([started, shutdown.asked]);
+
+  log.info(TARGET, `shutting down: ${await shutdown.asked}`);
+  draining = threads.length;
+  for (const thread of threads) thread.drain();
+  const finished = await Promise.race([
+    drained.promise.then(() => true),
+    shutdown.askedAgain.then(() => false),
+    new Promise<boolean>((resolve) => setTimeout(() => resolve(false), config.shutdownGraceMs)),
+  ]);
+  if (!finished) log.warn(TARGET, "shutting down with connections still open: the grace period is over");
+  await Promise.all([...threads.map((thread) => thread.stop()), admin.close()]);
+  return 0;
+}
+
+/** SIGTERM, SIGINT or POST /shutdown ask to stop; a second time means at once. */
+class ShutdownRequest {
+  readonly #first = Promise.withResolvers<string>();
+  readonly #second = Promise.withResolvers<string>();
+  #asked = false;
+
+  constructor() {
+    for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => this.ask(`received ${signal}`));
+  }
+
+  get asked(): Promise<string> {
+    return this.#first.promise;
+  }
+
+  get askedAgain(): Promise<string> {
+    return this.#second.promise;
+  }
+
+  ask(why: string): void {
+    (this.#asked ? this.#second : this.#first).resolve(why);
+    this.#asked = true;
+  }
+}
+
+function logListening(log: Logger, listeners: readonly (readonly BoundListener[])[]): void {
+  for (const { direction, address } of listeners[0] ?? []) {
+    log.info(TARGET, `${direction} listening on ${formatAddress(address.ip, address.port)}`);
+  }
+}
+
+function logFilterControl(log: Logger, threads: readonly DataThread[]) {
+  return {
+    get: () => log.filterText,
+    set(text: string): readonly string[] {
+      const bad = log.setFilter(text);
+      if (bad.length === 0) for (const thread of threads) thread.setLogFilter(text);
+      return bad;
+    },
+  };
+}
+
+/** The page for /metrics: what every data thread counts, added up, and the process itself. */
+function metricsPage(threads: readonly DataThread[]): () => Promise<string> {
+  const registry = new Registry();
+  const processMetrics = new ProcessMetrics(registry, buildInfo());
+  const restarts = registry.counter(RESTARTS);
+  return async () => {
+    const snapshots = await Promise.all(threads.map((thread) => thread.snapshot()));
+    processMetrics.update();
+    restarts.value = threads.reduce((sum, thread) => sum + thread.restarts, 0);
+    const known = snapshots.filter((snapshot): snapshot is Snapshot => snapshot !== null);
+    return renderText(mergeSnapshots([...known, registry.snapshot()]));
+  };
+}
