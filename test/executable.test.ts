@@ -5,6 +5,10 @@ import { join } from "node:path";
 import { VERSION } from "@bowline/contracts";
 import { type CommandResult, mustRun, runCommand } from "@bowline/testkit";
 
+const NO_VARIABLES = Object.fromEntries(
+  Object.keys(process.env).flatMap((name) => (name.startsWith("LINKERD2_PROXY_") ? [[name, undefined]] : [])),
+);
+
 let directory: string;
 
 beforeAll(async () => {
@@ -46,6 +50,21 @@ test("commands load their code from inside the executable", async () => {
   expect(simulated.code).toBe(0);
   expect(simulated.stdout).toContain("-j REDIRECT --to-ports 4143\n");
   expect((await run("bowline", "network-validator", "--help")).stdout).toStartWith("Usage: network-validator");
+});
+
+test("the proxy reads no arguments: without its variables it says so and exits with 64", async () => {
+  symlinkSync("bowline", join(directory, "linkerd2-proxy"));
+  for (const argv of [
+    ["bowline", "proxy", "--help"],
+    ["linkerd2-proxy", "--help"],
+  ] as const) {
+    const result = await runCommand([join(directory, argv[0]), ...argv.slice(1)], {
+      cwd: directory,
+      env: NO_VARIABLES,
+    });
+    expect(result.code).toBe(64);
+    expect(result.stderr).toContain("configuration error: InvalidEnvVar");
+  }
 });
 
 describe("called by one of Linkerd's names, it is that program", () => {

@@ -19,7 +19,6 @@ export const HELP: string = `bowline ${VERSION}: a service mesh that speaks Link
 Usage: bowline <command> [flags]
 
 Commands:
-  proxy              run the proxy; configured by LINKERD2_PROXY_* variables alone
   proxy-init         redirect a pod's TCP traffic to its proxy, or stop doing so
   proxy              run the proxy; configured by LINKERD2_PROXY_* variables, reads no arguments
   network-validator  check that traffic is redirected; exits with 95 when it is not
@@ -42,8 +41,6 @@ export function findCommand(calledAs: string, args: readonly string[]): Invocati
       return { command: name, args: rest };
     case "proxy":
       // Linkerd's proxy reads no arguments; neither does this one.
-      return { command: name };
-    case "proxy":
       return { command: name };
     case "help":
     case "--help":

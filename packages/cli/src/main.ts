@@ -34,11 +34,6 @@ async function run(invocation: Invocation): Promise<number> {
       const { runProxy } = await import("@bowline/proxy");
       return runProxy(process.env);
     }
-    case "proxy": {
-      const { runProxy } = await import("@bowline/proxy");
-      // Once it has ended, no thread of its may keep the process.
-      return process.exit(await runProxy(process.env));
-    }
     case "help":
       output.out(HELP);
       return 0;
