@@ -10,7 +10,7 @@ export const p50: Figure = ({ p50Us }) => p50Us;
 export const p99: Figure = ({ p99Us }) => p99Us;
 
 /** A figure by round; undefined where there was no sample. */
-export function series(entry: Entry, figure: Figure): (number | undefined)[] {
+function series(entry: Entry, figure: Figure): (number | undefined)[] {
   return Array.from(entry.samples, (sample) => (sample === undefined ? undefined : figure(sample)));
 }
 
@@ -28,7 +28,9 @@ export function rangeOf(entry: Entry, figure: Figure): { lowest: number; highest
 /** The median of the per-round ratios to another proxy of the same case; NaN when there are none. */
 export function ratioTo(result: CaseResult, entry: Entry, reference: string, figure: Figure): number {
   const other = entryOf(result, reference);
-  return other === undefined ? Number.NaN : pairedRatio(series(entry, figure), series(other, figure));
+  // Figures of a proxy that then gave wrong answers are worth nothing, on either side.
+  if (other === undefined || other.failure !== null || entry.failure !== null) return Number.NaN;
+  return pairedRatio(series(entry, figure), series(other, figure));
 }
 
 export function entryOf(result: CaseResult | undefined, competitor: string): Entry | undefined {

@@ -34,7 +34,7 @@ export interface ProxyCommand {
   readonly port: number;
 }
 
-export const BACKEND_UID: number = PROXY_UID + 1;
+const BACKEND_UID: number = PROXY_UID + 1;
 
 const FIRST_BACKEND_PORT = 9001;
 const FIRST_PROXY_PORT = 4101;

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { arch, release, totalmem } from "node:os";
+import { VERSION } from "@bowline/contracts";
 import { runCommand } from "@bowline/testkit";
 
 /** The cores this process may use, lowest first. */
@@ -38,7 +39,7 @@ export async function describeVersions(): Promise<string> {
     { name: "cc", argv: ["cc", "--version"] },
   ];
   const found = await Promise.all(tools.map(async ({ name, argv }) => `${name} ${await versionFrom(argv)}`));
-  return [...found, `bun ${process.versions.bun}`].join(", ");
+  return [`bowline ${VERSION}`, ...found, `bun ${process.versions.bun}`].join(", ");
 }
 
 async function versionFrom(argv: readonly string[]): Promise<string> {

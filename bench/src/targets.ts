@@ -4,6 +4,7 @@ import type { CaseResult } from "./run-case.ts";
 
 /** A figure that Bowline is to reach. */
 export interface Target {
+  readonly caseName: string;
   readonly what: string;
   readonly limit: string;
   /** NaN when not measured. */
@@ -12,7 +13,7 @@ export interface Target {
   readonly unit: "ratio" | "MB";
 }
 
-export const SUBJECT = "bowline";
+const SUBJECT = "bowline";
 
 const requestCases = CASES.filter(({ load }) => load.kind === "requests").map(({ name }) => name);
 
@@ -29,7 +30,8 @@ export const TARGETS: readonly Target[] = [
 
 function atMost(what: string, caseName: string, figure: Figure, reference: string, limit: number): Target {
   return {
-    what: `${caseName}: ${what}`,
+    caseName,
+    what,
     limit: `≤ ${limit}`,
     measured: (results) => subjectRatio(results, caseName, figure, reference),
     met: (measured) => measured <= limit,
@@ -47,7 +49,8 @@ function atLeast(what: string, caseName: string, figure: Figure, reference: stri
 
 function memoryAtMost(caseName: string, limitMb: number): Target {
   return {
-    what: `${caseName}: resident memory`,
+    caseName,
+    what: "resident memory",
     limit: `≤ ${limitMb} MB`,
     measured: (results) => (entryOf(resultOf(results, caseName), SUBJECT)?.memory?.rssBytes ?? Number.NaN) / 1e6,
     met: (measured) => measured <= limitMb,

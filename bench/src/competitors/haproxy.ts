@@ -1,18 +1,26 @@
 import { writeConfig } from "../lab.ts";
 import type { Competitor } from "./competitor.ts";
 
+/**
+ * As fast as it gets with one thread. Splicing takes a third or more off its cost with large bodies and costs nothing with small
+ * ones. `http-reuse always` spares it a backend connection for every first request, as the other HTTP proxies here
+ * spare it.
+ */
 export const haproxy: Competitor = {
   name: "haproxy",
-  configuration: "1 thread; http: http-keep-alive, http-reuse safe; tcp: mode tcp",
+  configuration: "1 thread, splicing on; http: mode http, http-keep-alive, http-reuse always; tcp: mode tcp",
   absence: () => null,
   command: (lab, { proxyPort, backendPort }, mode) => {
-    const http = mode === "http" ? "option http-keep-alive\n  http-reuse safe" : "";
+    const http = mode === "http" ? "option http-keep-alive\n  http-reuse always" : "";
+    // maxconn times two, and pipes to splice through, must fit into the lab's limit of descriptors.
     const config = `global
   nbthread 1
-  maxconn 7000
+  maxconn 4000
 defaults
   mode ${mode}
   ${http}
+  option splice-request
+  option splice-response
   timeout connect 5s
   timeout client 600s
   timeout server 600s
@@ -20,9 +28,7 @@ listen bench
   bind 127.0.0.1:${proxyPort} backlog 4096
   server backend 127.0.0.1:${backendPort}
 `;
-    return {
-      argv: ["haproxy", "-db", "-f", writeConfig(lab.directory("haproxy"), "haproxy.cfg", config)],
-      port: proxyPort,
-    };
+    const path = writeConfig(lab.directory("haproxy"), "haproxy.cfg", config);
+    return { argv: ["haproxy", "-db", "-f", path], port: proxyPort };
   },
 };

@@ -1,15 +1,15 @@
-import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { RunningProcess } from "@bowline/testkit";
 import type { HeldLoad } from "../cases.ts";
 import type { Lab } from "../lab.ts";
 
-const PROGRAM = join(import.meta.dir, "hold-connections.ts");
+const PROGRAM = fileURLToPath(import.meta.resolve("./hold-connections.ts"));
 
 /**
  * Opens the connections, lets light traffic run over them for `seconds` and returns with all of them still open.
  *
  * @returns the process that holds them; stop it
- * @throws Error when a connection fails or an answer is wrong
+ * @throws Error when a connection fails or an answer does not come
  */
 export async function holdConnections(
   lab: Lab,
@@ -19,6 +19,11 @@ export async function holdConnections(
 ): Promise<RunningProcess> {
   const numbers = [port, load.connections, load.requestsPerSecond, seconds].map(String);
   const running = lab.startLoad([process.execPath, PROGRAM, load.path, ...numbers]);
-  await running.waitForOutput("steady", (seconds + 30) * 1000);
-  return running;
+  try {
+    await running.waitForOutput("steady", (seconds + 30) * 1000);
+    return running;
+  } catch (error) {
+    await running.stop();
+    throw error;
+  }
 }
