@@ -89,7 +89,7 @@ describe("gives up, saying why", () => {
     { name: "at once without the table", answers: [NO_TABLE], want: "The kernel has no nat table" },
     {
       name: "after a few attempts when the kernel will not take a rule",
-      answers: Array.from({ length: 4 }, () => [EMPTY, REFUSED, EMPTY]).flat(),
+      answers: Array.from({ length: 6 }, () => [EMPTY, REFUSED, EMPTY]).flat(),
       want: "`iptables-restore --noflush` failed: iptables-restore: line 4 failed",
     },
     {

@@ -22,7 +22,7 @@ import { installed, removed, transition } from "./transaction.ts";
  */
 const ATTEMPTS_MAX: Readonly<Partial<Record<FailureCause, number>>> = {
   [FailureCause.Busy]: 20,
-  [FailureCause.Other]: 4,
+  [FailureCause.Other]: 6,
 };
 const RETRY_PAUSE_MS = 200;
 
@@ -123,7 +123,8 @@ async function reach(iptables: Iptables, wanted: Wanted, host: Host, log: Log): 
     const error = failure ?? new IptablesError(FailureCause.Busy, "another program changed the rules at the same time");
     if (attempt >= (ATTEMPTS_MAX[error.code] ?? 1)) throw error;
     log("warn", `${error.message}\nTrying again.`);
-    await host.sleep(RETRY_PAUSE_MS);
+    // Never in step with another run that was disturbed by the same commit.
+    await host.sleep(RETRY_PAUSE_MS * (0.5 + Math.random()));
   }
 }
 
