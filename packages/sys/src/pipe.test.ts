@@ -1,4 +1,5 @@
 import { afterEach, expect, test } from "bun:test";
+import { EPOLLIN, Epoll } from "./epoll.ts";
 import { Errno } from "./errno.ts";
 import { addressOf } from "./libc.ts";
 import { openPipe, type Pipe, spliceBytes } from "./pipe.ts";
@@ -31,13 +32,16 @@ test("bytes and the end go through a pipe from socket to socket", () => {
   expect(spliceBytes(from, pipe.writeFd, 65536, false)).toBe(-Errno.EAGAIN);
   expect(spliceBytes(pipe.readFd, to, 65536, false)).toBe(-Errno.EAGAIN);
   sendFrom(sender, address, 5000);
+  awaitEvents(from, EPOLLIN);
   expect(spliceBytes(from, pipe.writeFd, 65536, false)).toBe(5000);
   expect(spliceBytes(pipe.readFd, to, 3000, true)).toBe(3000);
   expect(spliceBytes(pipe.readFd, to, 65536, false)).toBe(2000);
   const into = new Uint8Array(6000);
+  awaitEvents(receiver, EPOLLIN);
   expect(recvInto(receiver, addressOf(into), 6000)).toBe(5000);
   expect(into.subarray(0, 5000)).toEqual(memory.subarray(0, 5000));
   shutdownWrite(sender);
+  awaitEvents(from, EPOLLIN);
   expect(spliceBytes(from, pipe.writeFd, 65536, false)).toBe(0);
 });
 
@@ -46,6 +50,7 @@ test("a full pipe takes nothing, though the socket has more", () => {
   expect(pipe.capacityBytes).toBe(4096);
   const [sender, from] = connectedPair();
   sendFrom(sender, address, 65536);
+  awaitEvents(from, EPOLLIN);
   const moved = spliceBytes(from, pipe.writeFd, 65536, false);
   expect(moved).toBeGreaterThan(0);
   expect(moved).toBeLessThanOrEqual(4096);
@@ -57,9 +62,11 @@ test("a broken target gives its error, not a signal, and the bytes stay in the p
   const [sender, from] = connectedPair();
   const [to, receiver] = connectedPair();
   sendFrom(sender, address, 100);
+  awaitEvents(from, EPOLLIN);
   spliceBytes(from, pipe.writeFd, 100, false);
   openFds.splice(openFds.indexOf(receiver), 1);
   resetTcp(receiver);
+  awaitEvents(to, 0);
   expect(spliceBytes(pipe.readFd, to, 100, false)).toBe(-Errno.ECONNRESET);
   expect(spliceBytes(pipe.readFd, to, 100, false)).toBe(-Errno.EPIPE);
 });
@@ -74,6 +81,14 @@ function pipeOf(bytes: number): Pipe {
   if (typeof pipe === "number") throw new Error(`no pipe: ${pipe}`);
   openFds.push(pipe.readFd, pipe.writeFd);
   return pipe;
+}
+
+function awaitEvents(fd: number, events: number): void {
+  const epoll = new Epoll();
+  epoll.add(fd, events, 1);
+  const ready = epoll.wait(2_000);
+  epoll.close();
+  expect(ready).toBe(1);
 }
 
 function connectedPair(): [number, number] {
