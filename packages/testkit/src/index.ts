@@ -1,3 +1,12 @@
+export {
+  type CorpusCase,
+  HTTP1_CORPUS,
+  loadHttp1Corpus,
+  type ProxyAnswer,
+  parseCase,
+  type Verdict,
+} from "./http1-corpus.ts";
+export { type Judgement, judgeHttp1 } from "./http1-judge.ts";
 export { type InsideOptions, NetNamespace, type RunAs } from "./netns.ts";
 export { type LinkEnd, linkNamespaces, type Pod, type TwoPods, twoPods } from "./pods.ts";
 export {
