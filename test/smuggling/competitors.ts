@@ -4,6 +4,7 @@ import { freePort, mustRun, runCommand, spawnProcess, waitFor } from "@bowline/t
 import { exchange } from "./exchange.ts";
 
 export interface Competitor extends AsyncDisposable {
+  readonly name: "nginx" | "haproxy";
   readonly port: number;
   /** `1.22.1` */
   readonly version: string;
@@ -42,7 +43,7 @@ export async function startNginx(backendPort: number): Promise<Competitor> {
         }
       }
     }`;
-  return start(versionIn(stderr), config, (file, dir) => ["nginx", "-p", dir, "-e", "stderr", "-c", file]);
+  return start("nginx", versionIn(stderr), config, (file, dir) => ["nginx", "-p", dir, "-e", "stderr", "-c", file]);
 }
 
 /** Debian's haproxy in http mode. */
@@ -64,10 +65,11 @@ export async function startHaproxy(backendPort: number): Promise<Competitor> {
     backend back
       server backend 127.0.0.1:${backendPort}
   `.replaceAll(/^ {4}/gm, "");
-  return start(versionIn(stdout), config, (file) => ["haproxy", "-db", "-f", file]);
+  return start("haproxy", versionIn(stdout), config, (file) => ["haproxy", "-db", "-f", file]);
 }
 
 async function start(
+  name: Competitor["name"],
   version: string,
   config: (port: number, dir: string) => string,
   command: (file: string, dir: string) => string[],
@@ -88,13 +90,13 @@ async function start(
         if (ended !== null) throw new Error(`it ended: ${ended.stderr}${ended.stdout}`);
         return (await exchange(port, PROBE, false)).status === 200;
       },
-      { what: `${command(file, dir)[0]} to pass on a request` },
+      { what: `${name} to pass on a request` },
     );
   } catch (error) {
     await stop();
     throw error;
   }
-  return { port, version, [Symbol.asyncDispose]: stop };
+  return { name, port, version, [Symbol.asyncDispose]: stop };
 }
 
 function versionIn(text: string): string {

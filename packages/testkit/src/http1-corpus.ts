@@ -19,8 +19,9 @@ export interface CorpusCase {
   /** The codec's reason; empty when accepted. */
   readonly reason: string;
   readonly rfc: string;
-  readonly nginx: ProxyAnswer;
-  readonly haproxy: ProxyAnswer;
+  /** One answer, or several where it depends on which of two things the proxy notices first. */
+  readonly nginx: readonly ProxyAnswer[];
+  readonly haproxy: readonly ProxyAnswer[];
   /** Why we differ from nginx or haproxy; empty when there is nothing to explain. */
   readonly why: string;
   readonly bytes: Uint8Array;
@@ -74,8 +75,8 @@ export function parseCase(name: string, text: string): CorpusCase {
     verdict,
     reason: verdict === "reject" ? need("reason") : "",
     rfc: need("rfc"),
-    nginx: parseAnswer(need("nginx")),
-    haproxy: parseAnswer(need("haproxy")),
+    nginx: need("nginx").split(" or ").map(parseAnswer),
+    haproxy: need("haproxy").split(" or ").map(parseAnswer),
     why: keys.get("why") ?? "",
     bytes: decode(text.slice(split + 2)),
   };
