@@ -30,6 +30,7 @@ interface Libc {
   memcpy(to: Address, from: Address, bytes: number): void;
   getrlimit(resource: number, limit: Address): number;
   setrlimit(resource: number, limit: Address): number;
+  setns(fd: number, type: number): number;
 }
 
 const i32 = FFIType.i32;
@@ -68,6 +69,7 @@ export const libc: Libc = dlopen("libc.so.6", {
   memcpy: { args: [address, address, u64], returns: FFIType.void },
   getrlimit: { args: [i32, address], returns: i32 },
   setrlimit: { args: [i32, address], returns: i32 },
+  setns: { args: [i32, i32], returns: i32 },
 }).symbols as unknown as Libc;
 
 /**

@@ -20,4 +20,5 @@ export {
   spawnProcess,
 } from "./process.ts";
 export { rejectionOf } from "./rejection.ts";
+export { connectTcp, type PeerEnd, TcpPeer, TcpServer } from "./tcp-peer.ts";
 export { freePort, type WaitOptions, waitFor } from "./wait-for.ts";

@@ -1,5 +1,6 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync } from "node:fs";
+import { closeSync, existsSync, openSync, readdirSync } from "node:fs";
+import { enterNetNamespace } from "@bowline/sys";
 import {
   type CommandOptions,
   type CommandResult,
@@ -98,6 +99,25 @@ export class NetNamespace implements AsyncDisposable {
       privileges.push(`--bounding-set=${list}`, `--inh-caps=${list}`);
     }
     return [...inside, "setpriv", ...privileges, "--", ...argv];
+  }
+
+  /**
+   * Runs `make` with this thread inside, so that the sockets it makes at once (Bun.listen, Bun.connect to an address)
+   * are this namespace's for good; the thread is outside again when this returns.
+   */
+  inside<T>(make: () => T): T {
+    const home = openSync("/proc/thread-self/ns/net", "r");
+    const there = openSync(this.path, "r");
+    try {
+      if (enterNetNamespace(there) !== 0) throw new Error(`cannot enter ${this.path}`);
+      return make();
+    } finally {
+      const returned = enterNetNamespace(home);
+      closeSync(there);
+      closeSync(home);
+      // Everything this process did from here on would happen in the wrong network.
+      if (returned !== 0) process.abort();
+    }
   }
 
   /** Every process inside, whoever started it. */
