@@ -25,6 +25,8 @@ export type FromData =
   | { readonly kind: "started" }
   | { readonly kind: "snapshot"; readonly id: number; readonly snapshot: Snapshot }
   | { readonly kind: "log"; readonly record: LogRecord }
+  /** From now on the listening sockets are the main thread's alone: it closes them, so that new clients are refused. */
+  | { readonly kind: "stopped-accepting" }
   | { readonly kind: "drained" };
 
 /** A listening socket opened by the main thread, so that it survives a data thread. */

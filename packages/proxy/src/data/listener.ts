@@ -66,9 +66,10 @@ export class Listener extends Source implements TimerOwner {
     if (this.fd >= 0) this.#side.plane.reactor.want(this, EPOLLIN);
   }
 
-  /** Stops accepting. The fd stays open: it belongs to the main thread. */
+  /** Takes what is waiting and stops accepting. The fd stays open: it belongs to the main thread. */
   stop(): void {
     if (this.fd < 0) return;
+    this.onReady(EPOLLIN);
     const { reactor } = this.#side.plane;
     reactor.io.unwatch(this.#listenerFd);
     reactor.remove(this);

@@ -64,6 +64,7 @@ class Mailbox extends Source {
       case "drain":
         this.draining = true;
         this.#plane.drain();
+        this.#port.postMessage({ kind: "stopped-accepting" } satisfies FromData);
         break;
     }
   }

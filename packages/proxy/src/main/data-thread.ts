@@ -6,6 +6,7 @@ import type { Config } from "../config/types.ts";
 import type { LogRecord } from "../log/format.ts";
 import type { Logger } from "../log/logger.ts";
 import { logTarget } from "../log/target.ts";
+import { closeListeners } from "./listeners.ts";
 
 export interface DataThreadOptions {
   readonly config: Config;
@@ -53,6 +54,7 @@ export class DataThread {
   #beatSeen = 0;
   #beatSeenMs = 0;
   #draining = false;
+  #listenersClosed = false;
   #stopped = false;
 
   constructor(options: DataThreadOptions) {
@@ -137,6 +139,9 @@ export class DataThread {
       case "log":
         this.#options.onLog(message.record);
         break;
+      case "stopped-accepting":
+        this.#closeListeners();
+        break;
       case "drained":
         this.#options.onDrained();
         break;
@@ -163,6 +168,7 @@ export class DataThread {
     this.#closeAll();
     if (this.#draining) {
       // Nothing is left that could finish.
+      this.#closeListeners();
       this.#options.onDrained();
       return;
     }
@@ -191,6 +197,13 @@ export class DataThread {
       open[fd] = 0;
       closeFd(fd);
     }
+  }
+
+  /** Nobody accepts any more: clients are to be refused, not to wait in a backlog for the end of the process. */
+  #closeListeners(): void {
+    if (this.#listenersClosed) return;
+    this.#listenersClosed = true;
+    closeListeners([this.#options.listeners]);
   }
 
   #post(message: ToData): void {

@@ -81,11 +81,15 @@ async function run(config: Config, env: Env, log: Logger, printer: LogPrinter): 
   log.info(TARGET, `shutting down: ${await shutdown.asked}`);
   draining = threads.length;
   for (const thread of threads) thread.drain();
+  const graceOver = Promise.withResolvers<boolean>();
+  const graceTimer = setTimeout(() => graceOver.resolve(false), config.shutdownGraceMs);
   const finished = await Promise.race([
     drained.promise.then(() => true),
     shutdown.askedAgain.then(() => false),
-    new Promise<boolean>((resolve) => setTimeout(() => resolve(false), config.shutdownGraceMs)),
+    graceOver.promise,
   ]);
+  // The process ends when nothing is left to wait for.
+  clearTimeout(graceTimer);
   if (!finished) log.warn(TARGET, "shutting down with connections still open: the grace period is over");
   await Promise.all([...threads.map((thread) => thread.stop()), admin.close()]);
   return 0;
