@@ -1,8 +1,8 @@
 // Sender and receiver for the bulk cases. Every stream is the same endless pattern, so a reader can tell lost, doubled
 // or reordered bytes.
-//   bulk source FIRST_PORT COUNT          serves the pattern to whoever connects to one of COUNT ports
-//   bulk pull PORT SECONDS CONNECTIONS    counts what arrives; prints "BYTES SECONDS"
-//   bulk check PORT BYTES                 compares that many bytes with the pattern; exit 1 at the first wrong one
+//   bulk source ADDRESS FIRST_PORT COUNT         serves the pattern to whoever connects to one of COUNT ports
+//   bulk pull ADDRESS PORT SECONDS CONNECTIONS   counts what arrives; prints "BYTES SECONDS"
+//   bulk check ADDRESS PORT BYTES                compares that many bytes with the pattern; exit 1 at the first wrong one
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -33,8 +33,8 @@ static double now_seconds(void) {
   return t.tv_sec + t.tv_nsec / 1e9;
 }
 
-static struct sockaddr_in loopback(int port) {
-  return (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+static struct sockaddr_in address(const char *ip, int port) {
+  return (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = inet_addr(ip)};
 }
 
 static void fill_pattern(void) {
@@ -46,9 +46,9 @@ static void fill_pattern(void) {
   for (int i = PERIOD; i < PERIOD + CHUNK; i++) pattern[i] = pattern[i - PERIOD];
 }
 
-static int dial(int port) {
+static int dial(const char *ip, int port) {
   int fd = socket(AF_INET, SOCK_STREAM, 0);
-  struct sockaddr_in to = loopback(port);
+  struct sockaddr_in to = address(ip, port);
   if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to) < 0) die("connect");
   return fd;
 }
@@ -61,7 +61,7 @@ static void add(int epoll_fd, int fd, unsigned events, uint64_t data) {
 // What epoll hands back: a listener as it is, a connection with this bit set.
 #define CONNECTION (1ull << 32)
 
-static _Noreturn void source(int first_port, int count) {
+static _Noreturn void source(const char *ip, int first_port, int count) {
   static uint32_t sent_mod_period[65536];
   int epoll_fd = epoll_create1(0), on = 1;
   // sendfile spares this side a copy: sender and receiver share a core, and the proxy on the other one is to be the limit.
@@ -70,7 +70,7 @@ static _Noreturn void source(int first_port, int count) {
   signal(SIGPIPE, SIG_IGN);
   for (int i = 0; i < count; i++) {
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-    struct sockaddr_in at = loopback(first_port + i);
+    struct sockaddr_in at = address(ip, first_port + i);
     setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (bind(listener, (struct sockaddr *)&at, sizeof at) < 0 || listen(listener, 128) < 0) die("listen");
     add(epoll_fd, listener, EPOLLIN, listener);
@@ -96,10 +96,10 @@ static _Noreturn void source(int first_port, int count) {
   }
 }
 
-static int pull(int port, double seconds, int connections) {
+static int pull(const char *ip, int port, double seconds, int connections) {
   int epoll_fd = epoll_create1(0);
   for (int i = 0; i < connections; i++) {
-    int fd = dial(port);
+    int fd = dial(ip, port);
     add(epoll_fd, fd, EPOLLIN, fd);
   }
   uint64_t bytes = 0;
@@ -118,8 +118,8 @@ static int pull(int port, double seconds, int connections) {
   return 0;
 }
 
-static int check(int port, uint64_t bytes) {
-  int fd = dial(port);
+static int check(const char *ip, int port, uint64_t bytes) {
+  int fd = dial(ip, port);
   for (uint64_t seen = 0; seen < bytes;) {
     ssize_t got = recv(fd, buffer, CHUNK, 0);
     if (got <= 0) return fprintf(stderr, "the stream ended after %lu bytes\n", seen), 1;
@@ -131,9 +131,9 @@ static int check(int port, uint64_t bytes) {
 
 int main(int argc, char **argv) {
   fill_pattern();
-  if (argc == 4 && !strcmp(argv[1], "source")) source(atoi(argv[2]), atoi(argv[3]));
-  if (argc == 5 && !strcmp(argv[1], "pull")) return pull(atoi(argv[2]), atof(argv[3]), atoi(argv[4]));
-  if (argc == 4 && !strcmp(argv[1], "check")) return check(atoi(argv[2]), strtoull(argv[3], NULL, 10));
-  fprintf(stderr, "usage: bulk source FIRST_PORT COUNT | pull PORT SECONDS CONNECTIONS | check PORT BYTES\n");
+  if (argc == 5 && !strcmp(argv[1], "source")) source(argv[2], atoi(argv[3]), atoi(argv[4]));
+  if (argc == 6 && !strcmp(argv[1], "pull")) return pull(argv[2], atoi(argv[3]), atof(argv[4]), atoi(argv[5]));
+  if (argc == 5 && !strcmp(argv[1], "check")) return check(argv[2], atoi(argv[3]), strtoull(argv[4], NULL, 10));
+  fprintf(stderr, "usage: bulk source ADDRESS FIRST_PORT COUNT | pull ADDRESS PORT SECONDS CONNECTIONS | check ADDRESS PORT BYTES\n");
   return 2;
 }

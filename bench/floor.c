@@ -1,5 +1,5 @@
 // The floor for every proxy here: forwards TCP bytes and does nothing else, with level-triggered epoll, recv and send
-// and one fixed buffer. No parsing, no pooling, no timeouts, no metrics. usage: floor LISTEN_PORT UPSTREAM_PORT
+// and one fixed buffer. No parsing, no pooling, no timeouts, no metrics. usage: floor LISTEN_PORT UPSTREAM_ADDRESS UPSTREAM_PORT
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -27,8 +27,8 @@ static char buffer[65536];
 
 static void die(const char *what) { perror(what); exit(1); }
 
-static struct sockaddr_in loopback(int port) {
-  return (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+static struct sockaddr_in address(const char *ip, int port) {
+  return (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = inet_addr(ip)};
 }
 
 static void watch(struct end *e, int op) {
@@ -56,11 +56,10 @@ static void drop(struct end *e) {
   }
 }
 
-static void open_pair(int client_fd, int upstream_port) {
-  // Connecting to loopback ends within the call, so it may as well block.
+static void open_pair(int client_fd, const struct sockaddr_in *upstream_at) {
+  // Connecting within the machine ends within the call, so it may as well block.
   int upstream_fd = socket(AF_INET, SOCK_STREAM, 0);
-  struct sockaddr_in to = loopback(upstream_port);
-  if (upstream_fd < 0 || connect(upstream_fd, (struct sockaddr *)&to, sizeof to) < 0) {
+  if (upstream_fd < 0 || connect(upstream_fd, (const struct sockaddr *)upstream_at, sizeof *upstream_at) < 0) {
     if (upstream_fd >= 0) close(upstream_fd);
     close(client_fd);
     return;
@@ -120,9 +119,9 @@ static void on_event(struct end *e, unsigned events) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 3) return fprintf(stderr, "usage: floor LISTEN_PORT UPSTREAM_PORT\n"), 2;
+  if (argc != 4) return fprintf(stderr, "usage: floor LISTEN_PORT UPSTREAM_ADDRESS UPSTREAM_PORT\n"), 2;
   int on = 1, listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-  struct sockaddr_in at = loopback(atoi(argv[1]));
+  struct sockaddr_in at = address("127.0.0.1", atoi(argv[1])), upstream_at = address(argv[2], atoi(argv[3]));
   setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   if (bind(listener, (struct sockaddr *)&at, sizeof at) < 0 || listen(listener, 4096) < 0) die("listen");
   epoll_fd = epoll_create1(0);
@@ -132,7 +131,7 @@ int main(int argc, char **argv) {
     int count = epoll_wait(epoll_fd, events, 256, -1);
     for (int i = 0; i < count; i++) {
       if (events[i].data.ptr) { on_event(events[i].data.ptr, events[i].events); continue; }
-      for (int fd; (fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) >= 0;) open_pair(fd, atoi(argv[2]));
+      for (int fd; (fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) >= 0;) open_pair(fd, &upstream_at);
     }
     while (dead) {
       struct end *e = dead;

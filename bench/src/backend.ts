@@ -1,6 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { RunningProcess } from "@bowline/testkit";
+import { BACKEND_ADDRESS } from "./backend-address.ts";
 import { type BenchCase, BODIES } from "./cases.ts";
 import { type Lab, writeConfig } from "./lab.ts";
 import { nginxPreamble } from "./nginx-preamble.ts";
@@ -9,7 +10,7 @@ import { nginxPreamble } from "./nginx-preamble.ts";
 export function startBackend(lab: Lab, benchCase: BenchCase): Promise<RunningProcess> {
   const ports = lab.routes.map(({ backendPort }) => backendPort);
   if (benchCase.load.kind === "bulk")
-    return lab.startBackend([lab.bulk, "source", String(ports[0]), String(ports.length)], ports);
+    return lab.startBackend([lab.bulk, "source", BACKEND_ADDRESS, String(ports[0]), String(ports.length)], ports);
   return startWebServer(lab, ports);
 }
 
@@ -30,7 +31,7 @@ http {
   uwsgi_temp_path uwsgi;
   scgi_temp_path scgi;
   server {
-    ${ports.map((port) => `listen 127.0.0.1:${port} backlog=4096;`).join(" ")}
+    ${ports.map((port) => `listen ${BACKEND_ADDRESS}:${port} backlog=4096;`).join(" ")}
     root ${directory};
     location = /small { return 200 "${BODIES["/small"]?.replace("\n", "\\n")}"; }
   }

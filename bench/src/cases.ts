@@ -28,6 +28,8 @@ export interface BenchCase {
   readonly name: string;
   readonly title: string;
   readonly mode: ProxyMode;
+  /** Bodies of 64 KiB and more, where a proxy may be set up to splice. */
+  readonly largeBodies: boolean;
   readonly load: RequestLoad | BulkLoad | HeldLoad;
   /** What a reader must know to read the table right. */
   readonly note?: string;
@@ -47,24 +49,28 @@ export const CASES: readonly BenchCase[] = [
     name: "http1-small",
     title: `HTTP/1, ${BODIES["/small"]?.length}-byte responses, keep-alive, ${CONNECTIONS} connections`,
     mode: "http",
+    largeBodies: false,
     load: { kind: "requests", path: "/small", connections: CONNECTIONS, closeEach: false },
   },
   {
     name: "http1-64k",
     title: `HTTP/1, 64 KiB responses, keep-alive, ${CONNECTIONS} connections`,
     mode: "http",
+    largeBodies: true,
     load: { kind: "requests", path: "/64k", connections: CONNECTIONS, closeEach: false },
   },
   {
     name: "http1-1m",
     title: `HTTP/1, 1 MiB responses, keep-alive, ${CONNECTIONS} connections`,
     mode: "http",
+    largeBodies: true,
     load: { kind: "requests", path: "/1m", connections: CONNECTIONS, closeEach: false },
   },
   {
     name: "http1-connect",
     title: `HTTP/1, a new connection per request, ${CONNECTIONS} at once`,
     mode: "http",
+    largeBodies: false,
     load: { kind: "requests", path: "/small", connections: CONNECTIONS, closeEach: true },
     note: "The floor opens a connection to the backend for every request; the HTTP proxies reuse theirs, so here it is no floor.",
   },
@@ -72,24 +78,28 @@ export const CASES: readonly BenchCase[] = [
     name: "tcp-small",
     title: `Opaque TCP, small requests and responses, ${CONNECTIONS} connections`,
     mode: "tcp",
+    largeBodies: false,
     load: { kind: "requests", path: "/small", connections: CONNECTIONS, closeEach: false },
   },
   {
     name: "tcp-bulk",
     title: "Opaque TCP, bulk from the server, 4 connections",
     mode: "tcp",
+    largeBodies: true,
     load: { kind: "bulk", connections: 4 },
   },
   {
     name: "memory-100",
     title: "Memory with 100 open HTTP/1 connections and light traffic",
     mode: "http",
+    largeBodies: false,
     load: { kind: "held", path: "/small", connections: 100, requestsPerSecond: 500 },
   },
   {
     name: "memory-2000",
     title: "Memory with 2,000 open HTTP/1 connections and light traffic",
     mode: "http",
+    largeBodies: false,
     load: { kind: "held", path: "/small", connections: 2000, requestsPerSecond: 500 },
   },
 ];

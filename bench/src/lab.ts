@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PROXY_UID } from "@bowline/contracts";
 import { mustRun, NetNamespace, type RunningProcess, waitFor } from "@bowline/testkit";
+import { BACKEND_ADDRESS } from "./backend-address.ts";
 import { allowedCores } from "./machine.ts";
 
 /** Who connects where: the load asks for `backendPort`, the kernel redirects it to `proxyPort`, the proxy dials `backendPort`. */
@@ -110,8 +111,9 @@ async function compile(name: string, directory: string): Promise<string> {
 async function prepareNetwork(namespace: NetNamespace, routes: readonly Route[]): Promise<void> {
   const rules = routes.map(
     ({ backendPort, proxyPort }) =>
-      `-A OUTPUT -p tcp -m owner ! --uid-owner ${PROXY_UID} -m tcp --dport ${backendPort} -j REDIRECT --to-ports ${proxyPort}`,
+      `-A OUTPUT -d ${BACKEND_ADDRESS} -p tcp -m owner ! --uid-owner ${PROXY_UID} -m tcp --dport ${backendPort} -j REDIRECT --to-ports ${proxyPort}`,
   );
+  await namespace.run(["ip", "address", "add", `${BACKEND_ADDRESS}/32`, "dev", "lo"]);
   await namespace.run(["iptables-restore", "--noflush"], { input: ["*nat", ...rules, "COMMIT", ""].join("\n") });
   // A connection per request uses up ports and tracking entries by the ten thousand; neither may become the limit.
   for (const setting of [

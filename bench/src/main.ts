@@ -1,10 +1,11 @@
 import { writeFileSync } from "node:fs";
+import { loadavg } from "node:os";
 import { join } from "node:path";
 import { CASES } from "./cases.ts";
 import { bowline, type Competitor, floor, haproxy, nginx } from "./competitors/index.ts";
 import { type Lab, setUpLab } from "./lab.ts";
 import { describeMachine, describeVersions } from "./machine.ts";
-import { formatCase, formatResults, formatTargets } from "./report.ts";
+import { BUSY_LOAD, formatCase, formatResults, formatTargets, type RunDescription } from "./report.ts";
 import { type CaseResult, runCase } from "./run-case.ts";
 import { parseSettings, type Settings } from "./settings.ts";
 
@@ -22,11 +23,13 @@ process.exit(await main(settings));
 
 /** The exit status: 0, or 1 when something could not run. Figures, good or bad, do not change it. */
 async function main(chosen: Settings): Promise<number> {
+  const [loadBefore = 0] = loadavg();
+  if (loadBefore > BUSY_LOAD) console.log(`bench: the load average is ${loadBefore.toFixed(2)}: figures will be noisy`);
   await using lab = await setUpLab(COMPETITORS.length);
   const results = await runCases(lab, chosen);
   console.log(`\n${formatTargets(results)}`);
   if (results.length === CASES.length) {
-    writeFileSync(RESULTS, formatResults(await describeRun(chosen), results));
+    writeFileSync(RESULTS, formatResults(await describeRun(chosen, loadBefore), results));
     console.log("\nbench: written to bench/RESULTS.md");
   } else {
     console.log("\nbench: only some of the cases were run: bench/RESULTS.md is left as it was");
@@ -45,7 +48,7 @@ async function runCases(lab: Lab, chosen: Settings): Promise<CaseResult[]> {
   return results;
 }
 
-async function describeRun({ rounds, secondsEach }: Settings): Promise<Parameters<typeof formatResults>[0]> {
+async function describeRun({ rounds, secondsEach }: Settings, loadBefore: number): Promise<RunDescription> {
   const given = ["ROUNDS", "SECONDS_EACH"]
     .filter((name) => process.env[name])
     .map((name) => `${name}=${process.env[name]}`);
@@ -56,6 +59,7 @@ async function describeRun({ rounds, secondsEach }: Settings): Promise<Parameter
     versions: await describeVersions(),
     rounds,
     secondsEach,
+    loadBefore,
   };
 }
 

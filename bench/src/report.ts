@@ -11,7 +11,12 @@ export interface RunDescription {
   readonly versions: string;
   readonly rounds: number;
   readonly secondsEach: number;
+  /** Processes that wanted a core in the minute before the run; an idle machine is near 0. */
+  readonly loadBefore: number;
 }
+
+/** From here on neighbours take a noticeable part of two cores. */
+export const BUSY_LOAD = 0.5;
 
 const REFERENCE = "haproxy";
 const NOTHING = "–";
@@ -36,7 +41,7 @@ export function formatTargets(results: readonly CaseResult[]): string {
     ({ caseName, what, limit, measured, met, unit }) => {
       const value = measured(results);
       const verdict = Number.isNaN(value) ? "not measured" : met(value) ? "met" : "NOT MET";
-      return [caseName, what, limit, unit === "MB" ? fixed(value, 1) : fixed(value, 2), verdict];
+      return [caseName, what, limit, unit === "MB" ? fixed(value, 1) : fixed(value, 3), verdict];
     },
   );
   return `## Targets\n\n${markdownTable(["case", "Bowline's figure", "target", "reached", "verdict"], rows)}`;
@@ -50,6 +55,7 @@ export function formatResults(run: RunDescription, results: readonly CaseResult[
 Written by \`${run.command}\` on ${run.date}; [README.md](README.md) says what is measured and how to read it.
 
 - Machine: ${run.machine}. Proxy on one core, backend and load generator on another.
+- Load average before the run: ${run.loadBefore.toFixed(2)}${run.loadBefore > BUSY_LOAD ? ": others were at work, rates and latencies say little" : ""}.
 - Versions: ${run.versions}.
 - ${run.rounds} rounds of ${run.secondsEach} s per proxy and case, in rotating order. Figures are medians over the rounds, CPU with its
   range; ratios (×) are taken within each round, then their median.

@@ -163,7 +163,7 @@ function attemptWith(progress: (line: string) => void): (entry: Entry, step: () 
 }
 
 async function startContender(lab: Lab, benchCase: BenchCase, entry: Entry, route: Route): Promise<Contender> {
-  const command = entry.competitor.command(lab, route, benchCase.mode);
+  const command = entry.competitor.command(lab, route, benchCase);
   return { entry, route, running: await lab.startProxy(entry.competitor.name, command) };
 }
 
@@ -205,7 +205,7 @@ async function measure(lab: Lab, benchCase: BenchCase, contender: Contender, sec
   const before = readCpuTime(contender.running.pid);
   const { units, seconds: took, ...rest } = await runLoad(lab, benchCase, contender, seconds);
   const after = readCpuTime(contender.running.pid);
-  if (units === 0) throw new Error("nothing came through");
+  if (units === 0) throw new Error(`nothing came through, ${rest.errors} errors`);
   return {
     userUsPerUnit: (after.userUs - before.userUs) / units,
     systemUsPerUnit: (after.systemUs - before.systemUs) / units,

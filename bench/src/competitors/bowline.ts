@@ -11,7 +11,7 @@ export const bowline: Competitor = {
   name: "bowline",
   configuration: "outbound path, 1 data thread, metrics on",
   absence: () => (existsSync(CLI) && existsSync(DATA_PATH) ? null : "this checkout has no data path yet"),
-  command: (_lab, { proxyPort, backendPort }, mode) => ({
+  command: (_lab, { proxyPort, backendPort }, { mode }) => ({
     argv: [process.execPath, CLI, "proxy"],
     env: {
       LINKERD2_PROXY_LOG: "warn,linkerd2_proxy=warn",

@@ -1,4 +1,4 @@
-import type { ProxyMode } from "../cases.ts";
+import type { BenchCase, ProxyMode } from "../cases.ts";
 import type { Lab, ProxyCommand, Route } from "../lab.ts";
 
 /** A proxy that takes part. */
@@ -8,7 +8,7 @@ export interface Competitor {
   readonly configuration: string;
   /** Why it cannot take part in this mode on this machine; null when it can. */
   absence(mode: ProxyMode): string | null;
-  command(lab: Lab, route: Route, mode: ProxyMode): ProxyCommand;
+  command(lab: Lab, route: Route, benchCase: BenchCase): ProxyCommand;
   /** What must hold after the load, beyond right answers. */
   checkAfter?(lab: Lab): Promise<void>;
 }

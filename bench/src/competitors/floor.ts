@@ -1,3 +1,4 @@
+import { BACKEND_ADDRESS } from "../backend-address.ts";
 import type { Competitor } from "./competitor.ts";
 
 export const floor: Competitor = {
@@ -5,7 +6,7 @@ export const floor: Competitor = {
   configuration: "bench/floor.c: epoll, recv, send, one 64 KiB buffer",
   absence: () => null,
   command: (lab, { proxyPort, backendPort }) => ({
-    argv: [lab.floor, String(proxyPort), String(backendPort)],
+    argv: [lab.floor, String(proxyPort), BACKEND_ADDRESS, String(backendPort)],
     port: proxyPort,
   }),
 };

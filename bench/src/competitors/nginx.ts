@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { BACKEND_ADDRESS } from "../backend-address.ts";
 import type { ProxyMode } from "../cases.ts";
 import { writeConfig } from "../lab.ts";
 import { nginxPreamble } from "../nginx-preamble.ts";
@@ -14,7 +15,7 @@ export const nginx: Competitor = {
     mode === "http" || existsSync(STREAM_MODULE)
       ? null
       : "nginx has no stream module here (Debian: libnginx-mod-stream)",
-  command: (lab, { proxyPort, backendPort }, mode) => {
+  command: (lab, { proxyPort, backendPort }, { mode }) => {
     const directory = lab.directory("nginx");
     const body = mode === "http" ? httpBlock(proxyPort, backendPort) : streamBlock(proxyPort, backendPort);
     const config = `${moduleLine(mode)}${nginxPreamble(directory)}${body}`;
@@ -39,7 +40,7 @@ function httpBlock(proxyPort: number, backendPort: number): string {
   uwsgi_temp_path uwsgi;
   scgi_temp_path scgi;
   upstream backend {
-    server 127.0.0.1:${backendPort};
+    server ${BACKEND_ADDRESS}:${backendPort};
     keepalive 256;
     keepalive_requests 1000000000;
     keepalive_timeout 600s;
@@ -64,7 +65,7 @@ function streamBlock(proxyPort: number, backendPort: number): string {
   return `stream {
   server {
     listen 127.0.0.1:${proxyPort} backlog=4096;
-    proxy_pass 127.0.0.1:${backendPort};
+    proxy_pass ${BACKEND_ADDRESS}:${backendPort};
     proxy_buffer_size 64k;
   }
 }

@@ -7,6 +7,7 @@
  * that and goes on until it is killed. Ends with 1 when a connection closes or an answer is late.
  */
 import { connect, type Socket } from "node:net";
+import { BACKEND_ADDRESS } from "../backend-address.ts";
 import { BODIES } from "../cases.ts";
 
 /** So many connections are opened at once: this measures memory, not the listen queue. */
@@ -16,7 +17,7 @@ const ANSWER_LIMIT_MS = 5_000;
 
 const [path = "/small", ...numbers] = process.argv.slice(2);
 const [port = 0, connections = 0, requestsPerSecond = 0, seconds = 0] = numbers.map(Number);
-const request = `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n\r\n`;
+const request = `GET ${path} HTTP/1.1\r\nHost: ${BACKEND_ADDRESS}:${port}\r\n\r\n`;
 const body = BODIES[path] ?? "";
 
 class HeldConnection {
@@ -26,7 +27,7 @@ class HeldConnection {
   #onAnswer: (() => void) | null = null;
 
   constructor() {
-    this.#socket = connect(port, "127.0.0.1");
+    this.#socket = connect(port, BACKEND_ADDRESS);
     this.#socket.setNoDelay(true);
     this.#socket.on("data", (chunk) => this.#read(chunk.toString("latin1")));
     this.#socket.on("error", (error) => fail(String(error)));

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { BACKEND_ADDRESS } from "../backend-address.ts";
 import { BODIES, type RequestLoad } from "../cases.ts";
 import type { Lab } from "../lab.ts";
 
@@ -56,5 +57,5 @@ export async function checkResponse(lab: Lab, port: number, path: string): Promi
 }
 
 function urlOf(port: number, path: string): string {
-  return `http://127.0.0.1:${port}${path}`;
+  return `http://${BACKEND_ADDRESS}:${port}${path}`;
 }
