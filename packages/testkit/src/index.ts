@@ -20,5 +20,16 @@ export {
   spawnProcess,
 } from "./process.ts";
 export { rejectionOf } from "./rejection.ts";
+export {
+  type ClientOptions,
+  type RunLimits,
+  ScriptedIo,
+  type ScriptedIoOptions,
+  type ScriptedListener,
+} from "./scripted-io.ts";
+export type { ConnectOutcome } from "./scripted-io-network.ts";
+export type { ScriptedPeer } from "./scripted-io-peer.ts";
+export { type Adversity, CALM } from "./scripted-io-random.ts";
+export { ScriptedIoError } from "./scripted-io-table.ts";
 export { connectTcp, type PeerEnd, TcpPeer, TcpServer } from "./tcp-peer.ts";
 export { freePort, type WaitOptions, waitFor } from "./wait-for.ts";
