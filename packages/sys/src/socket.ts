@@ -1,5 +1,5 @@
 import { Errno } from "./errno.ts";
-import { addressOf, libc, sysResult } from "./libc.ts";
+import { addressOf, libc, SYS_RECVFROM, SYS_SENDTO, sysResult } from "./libc.ts";
 import { AF_INET, AF_INET6, SOCKADDR_BYTES } from "./sockaddr.ts";
 
 const SOCK_STREAM = 1;
@@ -105,14 +105,20 @@ export function peerAddress(fd: number, out: Uint8Array): number {
 
 /** Bytes received, 0 at the end of the stream, or -errno. */
 export function recvInto(fd: number, address: number, bytes: number): number {
-  const received = sysResult(libc.recv(fd, address, bytes, 0));
-  return received === -Errno.EINTR ? sysResult(libc.recv(fd, address, bytes, 0)) : received;
+  const received = libc.syscall(SYS_RECVFROM, fd, address, bytes, 0, 0, 0);
+  return received === -1 ? failed(SYS_RECVFROM, fd, address, bytes, 0) : received;
 }
 
 /** Bytes the kernel took, or -errno; never raises SIGPIPE. */
 export function sendFrom(fd: number, address: number, bytes: number): number {
-  const sent = sysResult(libc.send(fd, address, bytes, MSG_NOSIGNAL));
-  return sent === -Errno.EINTR ? sysResult(libc.send(fd, address, bytes, MSG_NOSIGNAL)) : sent;
+  const sent = libc.syscall(SYS_SENDTO, fd, address, bytes, MSG_NOSIGNAL, 0, 0);
+  return sent === -1 ? failed(SYS_SENDTO, fd, address, bytes, MSG_NOSIGNAL) : sent;
+}
+
+/** -errno of the call that just failed; one that a signal interrupted is made again. */
+function failed(call: number, fd: number, address: number, bytes: number, flags: number): number {
+  const result = sysResult(-1);
+  return result === -Errno.EINTR ? sysResult(libc.syscall(call, fd, address, bytes, flags, 0, 0)) : result;
 }
 
 /** The socket's pending error (SO_ERROR, which reading clears) as a positive errno; 0 when there is none. */
