@@ -60,6 +60,15 @@ test("pure packages use neither node: nor bun:, and bun:ffi stays in sys", () =>
   expect(imports.flatMap(againstRuntime)).toEqual([]);
 });
 
+test("the sample application imports nothing of ours", () => {
+  const app = imports.filter(({ file }) => file.startsWith("packages/demo/src/app/"));
+  expect(app.length).toBeGreaterThan(0);
+  const ours = app.filter(({ specifier }) => !specifier.startsWith("node:"));
+  expect(
+    ours.map(({ file, line, specifier }) => `${file}:${line} imports ${specifier}: it must not know of a mesh`),
+  ).toEqual([]);
+});
+
 test("the checks find what they look for", () => {
   const sample = importsOf(
     "packages/wire/src/sample.ts",
