@@ -15,6 +15,7 @@ export {
   openWakeup,
   type Pipe,
   raiseOpenFilesLimit,
+  releaseStartupPages,
   SOCKADDR_BYTES,
   sockaddrIp,
   sockaddrPort,

@@ -40,4 +40,5 @@ export {
   socketError,
   type TcpOptions,
 } from "./socket.ts";
+export { releaseStartupPages } from "./startup-pages.ts";
 export { clearWakeup, openWakeup, wake } from "./wakeup.ts";

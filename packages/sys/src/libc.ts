@@ -36,6 +36,7 @@ interface Libc {
   epoll_ctl(epoll: number, operation: number, fd: number, event: Address): number;
   epoll_wait(epoll: number, events: Address, eventsMax: number, timeoutMs: number): number;
   memcpy(to: Address, from: Address, bytes: number): void;
+  madvise(from: Address, bytes: number, advice: number): number;
   getrlimit(resource: number, limit: Address): number;
   setrlimit(resource: number, limit: Address): number;
   setns(fd: number, type: number): number;
@@ -74,6 +75,7 @@ export const libc: Libc = dlopen("libc.so.6", {
   epoll_ctl: { args: [i32, i32, i32, address], returns: i32 },
   epoll_wait: { args: [i32, address, i32, i32], returns: i32 },
   memcpy: { args: [address, address, u64], returns: FFIType.void },
+  madvise: { args: [address, u64, i32], returns: i32 },
   getrlimit: { args: [i32, address], returns: i32 },
   setrlimit: { args: [i32, address], returns: i32 },
   setns: { args: [i32, i32], returns: i32 },

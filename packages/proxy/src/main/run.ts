@@ -1,5 +1,5 @@
 import { METRIC } from "@bowline/contracts";
-import { formatAddress, raiseOpenFilesLimit } from "@bowline/loop";
+import { formatAddress, raiseOpenFilesLimit, releaseStartupPages } from "@bowline/loop";
 import { type Family, mergeSnapshots, Registry, renderText, type Snapshot } from "@bowline/metrics";
 import type { BoundListener } from "../boundary.ts";
 import { type Config, configOrExit, type Env } from "../config.ts";
@@ -18,6 +18,9 @@ const TARGET = logTarget("main");
 /** Linkerd's proxy panics when a proxy port cannot be bound. */
 const BIND_FAILURE_EXIT_CODE = 101;
 const FAILURE_EXIT_CODE = 1;
+
+/** By now the data path has run once, and its first compilation with it. */
+const STARTUP_MS = 3_000;
 
 const RESTARTS: Family = {
   name: METRIC.dataThreadRestartsTotal,
@@ -75,6 +78,7 @@ async function run(config: Config, env: Env, log: Logger, printer: LogPrinter): 
     onError: (message) => log.error(TARGET, message),
   });
   log.info(TARGET, `Admin interface on ${formatAddress(admin.address.ip, admin.address.port)}`);
+  setTimeout(releaseStartupPages, STARTUP_MS).unref();
   const started = Promise.all(threads.map((thread) => thread.start())).then(() => admin.setReady(true));
   await Promise.race([started, shutdown.asked]);
 
@@ -95,11 +99,14 @@ async function run(config: Config, env: Env, log: Logger, printer: LogPrinter): 
   return 0;
 }
 
+/** Within this time a second signal is an echo: `timeout`, for one, signals the process and then its whole group. */
+const ECHO_MS = 300;
+
 /** SIGTERM, SIGINT or POST /shutdown ask to stop; a second time means at once. */
 class ShutdownRequest {
   readonly #first = Promise.withResolvers<string>();
   readonly #second = Promise.withResolvers<string>();
-  #asked = false;
+  #askedMs = Number.NaN;
 
   constructor() {
     for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => this.ask(`received ${signal}`));
@@ -114,8 +121,12 @@ class ShutdownRequest {
   }
 
   ask(why: string): void {
-    (this.#asked ? this.#second : this.#first).resolve(why);
-    this.#asked = true;
+    if (Number.isNaN(this.#askedMs)) {
+      this.#askedMs = performance.now();
+      this.#first.resolve(why);
+    } else if (performance.now() - this.#askedMs > ECHO_MS) {
+      this.#second.resolve(why);
+    }
   }
 }
 

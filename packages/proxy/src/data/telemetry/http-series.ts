@@ -13,6 +13,8 @@ export class HttpSeries {
   readonly #group: SeriesGroup;
   readonly #labels: string;
   readonly #byStatus = new Map<number, ResponseSeries>();
+  #lastStatus = 0;
+  #last: ResponseSeries | null = null;
   #failed: Counter | null = null;
 
   constructor(group: SeriesGroup, labelText: string) {
@@ -22,11 +24,15 @@ export class HttpSeries {
   }
 
   response(status: number): ResponseSeries {
+    // Mostly the status of the response before: no need to look it up.
+    if (status === this.#lastStatus) return this.#last!;
     let series = this.#byStatus.get(status);
     if (series === undefined) {
       series = this.#make(status);
       this.#byStatus.set(status, series);
     }
+    this.#lastStatus = status;
+    this.#last = series;
     return series;
   }
 
