@@ -246,6 +246,16 @@ function ending(check: Check): void {
     expect(peer.ended).toBe(false);
   });
 
+  check("reset after both directions have ended: the peer sees the end", (world) => {
+    const { io, fd, peer } = acceptedPair(world);
+    peer.end();
+    until(world, () => io.recv(fd, data, 0, 1) === 0);
+    io.shutdownWrite(fd);
+    io.reset(fd);
+    until(world, () => peer.ended, peer);
+    expect(peer.errno).toBe(0);
+  });
+
   check("close: the peer sees the bytes and the end", (world) => {
     const { io, fd, peer } = acceptedPair(world);
     io.send(fd, data, 0, 3000);

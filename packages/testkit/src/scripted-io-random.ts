@@ -94,6 +94,10 @@ export const CALM: Adversity = {
  */
 export function hostile(random: Random): Adversity {
   const maybe = (probability: number): number => (random.chance(0.6) ? probability * random.fraction() : 0);
+  const latencyMsMax = random.pick([0, 0.1, 2, 40]);
+  const buffers = [[262_144], [4096, 65_536], [16, 300, 5000]];
+  // A byte at a time over a slow network only takes for ever.
+  if (latencyMsMax <= 2) buffers.push([1, 2, 3, 100_000]);
   return {
     shortMove: maybe(1),
     falseAgain: maybe(0.5),
@@ -101,11 +105,11 @@ export function hostile(random: Random): Adversity {
     withhold: maybe(0.6),
     shuffle: random.chance(0.7),
     partialDelivery: maybe(1),
-    latencyMsMax: random.pick([0, 0.1, 2, 40]),
+    latencyMsMax,
     connectMsMax: random.pick([0, 1, 30]),
     networkReset: 0,
     fdShortage: 0,
-    socketBufferBytes: random.pick([[262_144], [4096, 65_536], [16, 300, 5000], [1, 2, 3, 100_000]]),
+    socketBufferBytes: random.pick(buffers),
     pipePages: random.pick([[16], [1, 2, 16], [1]]),
   };
 }

@@ -165,10 +165,11 @@ export class TcpEnd {
   reset(): void {
     this.#orphan = true;
     const wasOpen = this.#state === EndState.Established;
-    const ended = this.#finReceived && this.#finQueued && this.#toSend.length === 0;
+    // The FIN is on its way then, and arrives.
+    if (this.#finReceived && this.#finQueued && this.#toSend.length === 0) return;
     this.#state = EndState.Closed;
     const other = this.#other;
-    if (!wasOpen || ended || other === null) {
+    if (!wasOpen || other === null) {
       this.#toSend.clear();
       return;
     }

@@ -49,7 +49,7 @@ export interface ScriptedIoOptions {
 }
 
 export interface RunLimits {
-  /** Default 100,000. */
+  /** Default 1,000,000; a loop that spins is caught long before. */
   readonly turnsMax?: number;
   /** Simulated time, ms. Default 10 minutes. */
   readonly forMsMax?: number;
@@ -115,7 +115,7 @@ export class ScriptedIo implements Io {
 
   /** Turns the loop until the condition holds. Throws when it does not come true within the limits. */
   run(turn: () => void, until: () => boolean, limits: RunLimits = {}): void {
-    const { turnsMax = 100_000, forMsMax = 600_000 } = limits;
+    const { turnsMax = 1_000_000, forMsMax = 600_000 } = limits;
     const endMs = this.nowMs() + forMsMax;
     for (let turns = 0; !until(); turns++) {
       if (turns >= turnsMax) throw this.#fds.error(`not there after ${turns} turns`);
