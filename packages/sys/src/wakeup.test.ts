@@ -23,6 +23,32 @@ test("many wakes are one event, until they are cleared", () => {
   }
 });
 
+test("waking and clearing outlive the collector", () => {
+  const epoll = new Epoll();
+  const fd = openWakeup();
+  const others: BigUint64Array[] = [];
+  try {
+    epoll.add(fd, EPOLLIN, 42);
+    for (let round = 0; round < 20; round++) {
+      Bun.gc(true);
+      // Whoever gets memory that was wrongly given back finds it changed by the kernel, or gives the kernel zeros.
+      for (let i = 0; i < 1_000; i++) {
+        const other = new BigUint64Array(1);
+        other.buffer satisfies ArrayBufferLike;
+        others.push(other);
+      }
+      wake(fd);
+      expect(epoll.wait(0)).toBe(1);
+      clearWakeup(fd);
+      expect(epoll.wait(0)).toBe(0);
+    }
+    expect(others.filter(([value]) => value !== 0n)).toEqual([]);
+  } finally {
+    closeFd(fd);
+    epoll.close();
+  }
+});
+
 test("another thread ends a wait", async () => {
   const epoll = new Epoll();
   const fd = openWakeup();

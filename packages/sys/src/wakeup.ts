@@ -4,10 +4,9 @@ import { addressOf, libc, sysResult } from "./libc.ts";
 const EFD_NONBLOCK = 0x800;
 const EFD_CLOEXEC = 0x80000;
 
+// Named in the functions that use them: what only a module's first run names, the collector takes.
 const one = new BigUint64Array([1n]);
-const oneAddress = addressOf(one);
 const drained = new BigUint64Array(1);
-const drainedAddress = addressOf(drained);
 
 /** An eventfd with which one thread wakes another's epoll wait. Throws when the process has no fd left. */
 export function openWakeup(): number {
@@ -17,10 +16,10 @@ export function openWakeup(): number {
 }
 
 export function wake(fd: number): void {
-  libc.write(fd, oneAddress, 8);
+  libc.write(fd, addressOf(one), 8);
 }
 
 /** Resets the eventfd, so that epoll reports it only for the next wake. */
 export function clearWakeup(fd: number): void {
-  libc.read(fd, drainedAddress, 8);
+  libc.read(fd, addressOf(drained), 8);
 }
