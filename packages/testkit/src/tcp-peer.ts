@@ -5,7 +5,8 @@ import { waitFor } from "./wait-for.ts";
 /** How the other side ended its direction: in order, or with a reset; null while it has not. */
 export type PeerEnd = "end" | "reset" | null;
 
-const DEADLINE_MS = 5_000;
+/** Shorter than a test's time, so that the failure says what was missing. */
+const DEADLINE_MS = 4_000;
 
 /**
  * One end of a TCP connection, as plain bytes: what came in is kept until it is taken, what goes out is queued while
@@ -84,7 +85,7 @@ export class TcpPeer {
   /**
    * Waits for `bytes` bytes, or for the other side's end, and takes what there is.
    *
-   * @throws Error with what has come in after five seconds
+   * @throws Error with what has come in after four seconds
    */
   async takeBytes(bytes: number): Promise<string> {
     await this.#await(() => this.#kept >= bytes, `${bytes} bytes`);

@@ -62,12 +62,14 @@ export class ReplayCopy {
 
 /**
  * Whether a request that got no byte of a response may go out again: all of it is still here, it went out on a reused
- * connection, and either the method is idempotent or the server's kernel acknowledged nothing of it, so that the server
- * cannot have acted on it (RFC 9110 §9.2.2 forbids proxies to repeat anything else).
+ * connection, and either the method is idempotent or the server had closed (errno 0) before its kernel got anything of
+ * it, so that the server cannot have acted on it (RFC 9110 §9.2.2 forbids proxies to repeat anything else). A FIN tells
+ * what was received before it; a reset does not, since Linux ignores the acknowledgement in it: within the 40 ms of a
+ * delayed one the server may have read the request.
  */
-export function mayReplay(copy: ReplayCopy, exchange: Exchange, client: Http1Client): boolean {
+export function mayReplay(copy: ReplayCopy, exchange: Exchange, client: Http1Client, errno: number): boolean {
   if (!client.reused || !copy.complete || copy.buf === null) return false;
-  return isIdempotent(exchange.method) || client.nothingAcknowledged();
+  return isIdempotent(exchange.method) || (errno === 0 && client.nothingAcknowledged());
 }
 
 /** RFC 9110 §9.2.2. */

@@ -174,7 +174,7 @@ export class Http1Server implements StreamOwner, TimerOwner {
 
   /** The upstream ended (errno 0) or broke before it sent any byte of a response. */
   onNoResponse(client: Http1Client, errno: number): void {
-    if (mayReplay(this.#replay, this.exchange, client)) this.#sendAgain(client);
+    if (mayReplay(this.#replay, this.exchange, client, errno)) this.#sendAgain(client);
     else this.#fail(errno === 0 ? Cause.UpstreamClosed : Cause.UpstreamReset, this.target.name);
   }
 
@@ -419,14 +419,32 @@ export class Http1Server implements StreamOwner, TimerOwner {
     this.#replay.clear();
     if (client.reusable) giveBack(this.#side, client);
     else client.close();
-    if (!exchange.keepAlive || this.#halfClosed || this.#side.draining) {
+    if (!exchange.keepAlive || this.#side.draining) {
       this.#closeWhenFlushed();
       return;
     }
     this.#state = State.Head;
-    this.stream.resumeReading();
+    if (!this.#halfClosed) this.stream.resumeReading();
     const carry = this.#carry;
     if (carry.buf !== null) this.#consume(carry.buf, carry.at, carry.end);
+    if (this.#halfClosed) this.#afterLastBytes();
+  }
+
+  /** The client had ended its direction; what it sent before has been looked at. */
+  #afterLastBytes(): void {
+    switch (this.#state) {
+      case State.Head:
+        this.#closeWhenFlushed();
+        break;
+      case State.Body:
+        this.abort();
+        break;
+      case State.Waiting:
+        this.#watchHalfClosed();
+        break;
+      default:
+        break;
+    }
   }
 
   /** Answers with a synthesised response, or with a reset when a response has begun. Returns -1: nothing to go on with. */
@@ -451,7 +469,10 @@ export class Http1Server implements StreamOwner, TimerOwner {
   #onEnd(): void {
     switch (this.#state) {
       case State.Head:
-        this.#close();
+        // The last response may not be out yet.
+        this.#halfClosed = true;
+        this.stream.pauseReading();
+        this.#closeWhenFlushed();
         break;
       case State.Body:
         this.abort();

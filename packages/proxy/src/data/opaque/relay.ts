@@ -20,9 +20,10 @@ export class OpaqueRelay implements StreamOwner, TimerOwner {
     this.#toClient = new Flow(side.plane);
   }
 
-  /** Gives the relay a connection to the server; returns the closed stream it had in its place. */
+  /** Gives the relay a connection to the server; returns the closed stream it had in its place, for the owner of that. */
   swapUpstream(upstream: Stream): Stream {
     const spare = this.#upstream;
+    spare.owner = upstream.owner;
     this.#upstream = upstream;
     return spare;
   }
