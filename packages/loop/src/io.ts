@@ -43,7 +43,8 @@ export interface Io {
 
   /** Bytes received into buf at `at`, 0 at the end of the stream. */
   recv(fd: number, buf: Buf, at: number, bytes: number): number;
-  send(fd: number, buf: Buf, at: number, bytes: number): number;
+  /** Bytes the kernel took; with `moreComing` it may keep the last of them until more bytes or the close come. */
+  send(fd: number, buf: Buf, at: number, bytes: number, moreComing?: boolean): number;
   shutdownWrite(fd: number): number;
   /** Closes in order (what was sent, then FIN), except that Linux resets when received bytes are still unread. */
   close(fd: number): void;

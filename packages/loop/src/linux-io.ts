@@ -110,8 +110,8 @@ export class LinuxIo implements Io {
     return recvInto(fd, buf.address + at, bytes);
   }
 
-  send(fd: number, buf: Buf, at: number, bytes: number): number {
-    return sendFrom(fd, buf.address + at, bytes);
+  send(fd: number, buf: Buf, at: number, bytes: number, moreComing = false): number {
+    return sendFrom(fd, buf.address + at, bytes, moreComing);
   }
 
   shutdownWrite(fd: number): number {

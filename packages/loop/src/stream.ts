@@ -119,17 +119,20 @@ export class Stream extends Source {
     return received;
   }
 
-  /** Writes buf[at, end), keeping a copy of what the kernel does not take. */
-  write(buf: Buf, at: number, end: number): WriteResult {
+  /**
+   * Writes buf[at, end), keeping a copy of what the kernel does not take.
+   * @param closeFollows the stream is closed right after, so that the last bytes may share a packet with the FIN
+   */
+  write(buf: Buf, at: number, end: number, closeFollows = false): WriteResult {
     const wasConnecting = this.#state === StreamState.Connecting;
-    const result = this.#sendOrHold(buf, at, end);
+    const result = this.#sendOrHold(buf, at, end, closeFollows);
     return wasConnecting && this.#state === StreamState.Open ? this.#connectedEarly(result) : result;
   }
 
-  #sendOrHold(buf: Buf, at: number, end: number): WriteResult {
+  #sendOrHold(buf: Buf, at: number, end: number, closeFollows: boolean): WriteResult {
     let from = at;
     if (this.#held === null) {
-      const sent = this.#send(buf, at, end - at);
+      const sent = this.#send(buf, at, end - at, closeFollows);
       if (sent < 0) return WriteResult.Broken;
       from += sent;
       if (from === end) return WriteResult.Done;
@@ -267,8 +270,8 @@ export class Stream extends Source {
   }
 
   /** Bytes sent, 0 when the kernel takes none now, or -errno when it never will. */
-  #send(buf: Buf, at: number, bytes: number): number {
-    const sent = this.#reactor.io.send(this.fd, buf, at, bytes);
+  #send(buf: Buf, at: number, bytes: number, closeFollows: boolean): number {
+    const sent = this.#reactor.io.send(this.fd, buf, at, bytes, closeFollows);
     if (sent >= 0) {
       if (this.#state === StreamState.Connecting) {
         this.#state = StreamState.Open;
@@ -299,7 +302,7 @@ export class Stream extends Source {
 
   #flush(): void {
     const held = this.#held!;
-    const sent = this.#send(held, this.#heldAt, this.#heldEnd - this.#heldAt);
+    const sent = this.#send(held, this.#heldAt, this.#heldEnd - this.#heldAt, false);
     if (sent < 0) {
       this.#releaseHeld();
       this.#tellBroken();

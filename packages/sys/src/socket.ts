@@ -25,6 +25,7 @@ const KEEPALIVE_SECONDS_MAX = 32767;
 /** SO_ORIGINAL_DST and IP6T_SO_ORIGINAL_DST share this number at their two levels. */
 const ORIGINAL_DST = 80;
 const MSG_NOSIGNAL = 0x4000;
+const MSG_MORE = 0x8000;
 const SHUT_WR = 1;
 
 /** How a connection should be kept and given up; 0 leaves the system's setting. */
@@ -40,6 +41,9 @@ const ints = new Int32Array(2);
 const intsAddress = addressOf(ints);
 const lengthWord = new Uint32Array(1);
 const lengthAddress = addressOf(lengthWord);
+// Addresses come out through here: asking for the address of the caller's array would cost more than the copy.
+const sockaddr = new Uint8Array(SOCKADDR_BYTES);
+const sockaddrAddress = addressOf(sockaddr);
 const tcpInfo = new BigUint64Array(32);
 const tcpInfoAddress = addressOf(tcpInfo);
 /** offsetof(struct tcp_info, tcpi_bytes_acked) / 8, from linux/tcp.h. */
@@ -87,20 +91,26 @@ export function acceptTcp(listener: number): number {
  * that there is no NAT record. The address family is the accepted socket's (mapped IPv4 counts as IPv4); `out` is SOCKADDR_BYTES long.
  */
 export function originalDestination(fd: number, overIpv6: boolean, out: Uint8Array): number {
-  lengthWord[0] = out.length;
-  return sysResult(libc.getsockopt(fd, overIpv6 ? SOL_IPV6 : SOL_IP, ORIGINAL_DST, addressOf(out), lengthAddress));
+  lengthWord[0] = SOCKADDR_BYTES;
+  const level = overIpv6 ? SOL_IPV6 : SOL_IP;
+  return copyOut(sysResult(libc.getsockopt(fd, level, ORIGINAL_DST, sockaddrAddress, lengthAddress)), out);
 }
 
 /** The socket's own address into `out` (SOCKADDR_BYTES long); 0 or -errno. */
 export function localAddress(fd: number, out: Uint8Array): number {
-  lengthWord[0] = out.length;
-  return sysResult(libc.getsockname(fd, addressOf(out), lengthAddress));
+  lengthWord[0] = SOCKADDR_BYTES;
+  return copyOut(sysResult(libc.getsockname(fd, sockaddrAddress, lengthAddress)), out);
 }
 
 /** The peer's address into `out` (SOCKADDR_BYTES long); 0 or -errno. */
 export function peerAddress(fd: number, out: Uint8Array): number {
-  lengthWord[0] = out.length;
-  return sysResult(libc.getpeername(fd, addressOf(out), lengthAddress));
+  lengthWord[0] = SOCKADDR_BYTES;
+  return copyOut(sysResult(libc.getpeername(fd, sockaddrAddress, lengthAddress)), out);
+}
+
+function copyOut(result: number, out: Uint8Array): number {
+  if (result === 0) for (let i = 0; i < SOCKADDR_BYTES; i++) out[i] = sockaddr[i]!;
+  return result;
 }
 
 /** Bytes received, 0 at the end of the stream, or -errno. */
@@ -109,10 +119,14 @@ export function recvInto(fd: number, address: number, bytes: number): number {
   return received === -1 ? failed(SYS_RECVFROM, fd, address, bytes, 0) : received;
 }
 
-/** Bytes the kernel took, or -errno; never raises SIGPIPE. */
-export function sendFrom(fd: number, address: number, bytes: number): number {
-  const sent = libc.syscall(SYS_SENDTO, fd, address, bytes, MSG_NOSIGNAL, 0, 0);
-  return sent === -1 ? failed(SYS_SENDTO, fd, address, bytes, MSG_NOSIGNAL) : sent;
+/**
+ * Bytes the kernel took, or -errno; never raises SIGPIPE. With `moreComing` it may wait for what comes next, bytes or
+ * the close, before it sends the last of them.
+ */
+export function sendFrom(fd: number, address: number, bytes: number, moreComing = false): number {
+  const flags = moreComing ? MSG_NOSIGNAL | MSG_MORE : MSG_NOSIGNAL;
+  const sent = libc.syscall(SYS_SENDTO, fd, address, bytes, flags, 0, 0);
+  return sent === -1 ? failed(SYS_SENDTO, fd, address, bytes, flags) : sent;
 }
 
 /** -errno of the call that just failed; one that a signal interrupted is made again. */

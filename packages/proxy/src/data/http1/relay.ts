@@ -115,9 +115,9 @@ export class Http1Client implements StreamOwner, TimerOwner {
     return result;
   }
 
-  /** The server's kernel has acknowledged no byte of the request in hand (the SYN counts as one byte). */
+  /** The server's kernel has acknowledged no byte of the request in hand. */
   nothingAcknowledged(): boolean {
-    return this.stream.bytesAcknowledged() <= this.#givenBefore + 1;
+    return this.stream.bytesAcknowledged() <= this.#givenBefore;
   }
 
   /** The client does not keep up: read less at a time, and only once it has taken what is held. */
@@ -274,7 +274,7 @@ export class Http1Client implements StreamOwner, TimerOwner {
       // RFC 9110 §15.2: interim responses are not for HTTP/1.0 clients.
       if (exchange.http10) return head.end;
       const start = rewriteHead(buf.bytes, head, null, 0);
-      return server.respond(buf, start, head.end) ? head.end : -1;
+      return server.respond(buf, start, head.end, false) ? head.end : -1;
     }
 
     const body = this.#body;
@@ -293,7 +293,7 @@ export class Http1Client implements StreamOwner, TimerOwner {
     const start = rewriteHead(buf.bytes, head, insert, insert === null ? 0 : insert.length);
     this.#state = State.Body;
     server.onResponseHead(head.status);
-    return server.respond(buf, start, bodyEnd) ? this.#afterBody(buf, bodyEnd, end) : -1;
+    return server.respond(buf, start, bodyEnd, body.done) ? this.#afterBody(buf, bodyEnd, end) : -1;
   }
 
   #relayBody(buf: Buf, at: number, end: number): number {
@@ -303,7 +303,7 @@ export class Http1Client implements StreamOwner, TimerOwner {
       this.#server!.onResponseTruncated();
       return -1;
     }
-    if (good > at && !this.#server!.respond(buf, at, good)) return -1;
+    if (good > at && !this.#server!.respond(buf, at, good, body.done)) return -1;
     return this.#afterBody(buf, good, end);
   }
 
@@ -335,7 +335,7 @@ export class Http1Client implements StreamOwner, TimerOwner {
     if (head.status !== 101) markFraming(head);
     const start = rewriteHead(buf.bytes, head, null, 0);
     server.onResponseHead(head.status);
-    if (!server.respond(buf, start, end)) return -1;
+    if (!server.respond(buf, start, end, false)) return -1;
     const { connection, carry } = server.handOver();
     const relay = this.#side.opaqueRelays.acquire();
     this.stream = relay.swapUpstream(this.stream);

@@ -198,10 +198,15 @@ export class Http1Server implements StreamOwner, TimerOwner {
     latencyMs.observe(this.#side.plane.reactor.nowMs - exchange.startMs);
   }
 
-  /** Sends response bytes to the client; false when the client is gone, and this connection with it. */
-  respond(buf: Buf, at: number, end: number): boolean {
-    this.exchange.progress++;
-    const result = this.stream.write(buf, at, end);
+  /**
+   * Sends response bytes to the client; false when the client is gone, and this connection with it.
+   * @param last they are the response's last
+   */
+  respond(buf: Buf, at: number, end: number, last: boolean): boolean {
+    const { exchange } = this;
+    exchange.progress++;
+    const closeFollows = last && !exchange.keepAlive && this.#request.done;
+    const result = this.stream.write(buf, at, end, closeFollows);
     if (result === WriteResult.Broken) {
       this.abort();
       return false;

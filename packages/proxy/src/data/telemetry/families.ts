@@ -9,7 +9,7 @@ export const REQUESTS: Family = counter(METRIC.requestTotal, "Total count of HTT
 export const RESPONSES: Family = counter(METRIC.responseTotal, "Total count of HTTP responses.");
 export const LATENCY: Family = {
   name: METRIC.responseLatencyMs,
-  help: "Elapsed times between a request's headers being received and its response stream completing",
+  help: "Elapsed times between a request's headers being received and its response's headers",
   kind: "histogram",
   style: "classic",
   bounds: LATENCY_BUCKETS_MS,

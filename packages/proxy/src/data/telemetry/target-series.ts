@@ -1,6 +1,14 @@
 import type { Direction } from "@bowline/contracts";
 import { formatAddress } from "@bowline/loop";
-import { type Counter, joinLabels, type LabelPair, labels, type Registry, type SeriesGroup } from "@bowline/metrics";
+import {
+  type Counter,
+  type Histogram,
+  joinLabels,
+  type LabelPair,
+  labels,
+  type Registry,
+  type SeriesGroup,
+} from "@bowline/metrics";
 import { type Cause, FAILURES } from "../failures.ts";
 import {
   FAILED,
@@ -32,6 +40,9 @@ export class TargetSeries {
   /** The policy that let the connection in, inbound: the default one, until there is a policy controller. */
   readonly #server: string;
   readonly #accepts = new Map<string, TcpSeries>();
+  readonly #detections = new Map<DetectResult, Counter>();
+  readonly #protocols = new Map<Protocol, Counter>();
+  #detectSeconds: Histogram | null = null;
   readonly #cold = new Map<string, Counter>();
   readonly accept: TcpSeries;
   readonly connect: TcpSeries;
@@ -88,18 +99,16 @@ export class TargetSeries {
   }
 
   detected(result: DetectResult, seconds: number): void {
-    const inbound = this.#direction === "inbound";
-    const scope = inbound ? this.#server : parent();
-    const family = inbound ? INBOUND_DETECT_RESULTS : OUTBOUND_DETECT_RESULTS;
-    this.#count(`detect ${result}`, () => this.#group.counter(family, joinLabels(labels([["result", result]]), scope)));
-    this.#group.histogram(inbound ? INBOUND_DETECT_SECONDS : OUTBOUND_DETECT_SECONDS, scope).observe(seconds);
+    const counter = this.#detections.get(result) ?? this.#makeDetection(result);
+    counter.value += 1;
+    this.#detectSeconds ??= this.#makeDetectSeconds();
+    this.#detectSeconds.observe(seconds);
   }
 
   protocol(protocol: Protocol): void {
     if (this.#direction === "inbound") return;
-    this.#count(`protocol ${protocol}`, () =>
-      this.#group.counter(OUTBOUND_PROTOCOLS, joinLabels(labels([["protocol", protocol]]), parent())),
-    );
+    const counter = this.#protocols.get(protocol) ?? this.#makeProtocol(protocol);
+    counter.value += 1;
   }
 
   /** Counts a failed HTTP request (`http`) or TCP connection by cause. */
@@ -125,6 +134,29 @@ export class TargetSeries {
 
   replayed(): void {
     this.#count("replayed", () => this.#group.counter(REPLAYED, labels([["direction", this.#direction]])));
+  }
+
+  #makeDetection(result: DetectResult): Counter {
+    const family = this.#direction === "inbound" ? INBOUND_DETECT_RESULTS : OUTBOUND_DETECT_RESULTS;
+    const counter = this.#group.counter(family, joinLabels(labels([["result", result]]), this.#detectScope()));
+    this.#detections.set(result, counter);
+    return counter;
+  }
+
+  #makeDetectSeconds(): Histogram {
+    const family = this.#direction === "inbound" ? INBOUND_DETECT_SECONDS : OUTBOUND_DETECT_SECONDS;
+    return this.#group.histogram(family, this.#detectScope());
+  }
+
+  #makeProtocol(protocol: Protocol): Counter {
+    const text = joinLabels(labels([["protocol", protocol]]), parent());
+    const counter = this.#group.counter(OUTBOUND_PROTOCOLS, text);
+    this.#protocols.set(protocol, counter);
+    return counter;
+  }
+
+  #detectScope(): string {
+    return this.#direction === "inbound" ? this.#server : parent();
   }
 
   #count(key: string, make: () => Counter): void {
