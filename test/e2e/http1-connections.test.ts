@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { type TcpPeer, type TcpServer, waitFor } from "@bowline/testkit";
-import { counted, Mesh, ROUTES } from "./mesh.ts";
+import { counted, frozen, Mesh, ROUTES } from "./mesh.ts";
 
 const OK = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
@@ -286,15 +286,10 @@ describe("POST to a server that had closed before", () => {
       const old = await exchange(app, client, get("a.example"));
       const request = "POST /safe HTTP/1.1\r\nHost: a.example\r\nContent-Length: 4\r\n\r\nbody";
       // The proxy sees the request first and the server's end only when it has sent it on.
-      const { pid } = mesh.firstProxy(route).process;
-      process.kill(pid, "SIGSTOP");
-      try {
+      await frozen(mesh.firstProxy(route), () => {
         client.send(request);
         old.close();
-        await Bun.sleep(50);
-      } finally {
-        process.kill(pid, "SIGCONT");
-      }
+      });
       const fresh = await app.next();
       expect(await fresh.takeBytes(request.length)).toBe(request);
       fresh.send(OK);

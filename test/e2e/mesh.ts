@@ -1,4 +1,4 @@
-import { type ParsedText, parseText } from "@bowline/metrics";
+import { readdirSync, readFileSync } from "node:fs";
 import {
   connectTcp,
   type NetNamespace,
@@ -82,10 +82,6 @@ export async function metricsPage(proxy: RunningProxy): Promise<string> {
   return answer.slice(answer.indexOf("\r\n\r\n") + 4);
 }
 
-export async function metrics(proxy: RunningProxy): Promise<ParsedText> {
-  return parseText(await metricsPage(proxy));
-}
-
 /**
  * The sum of the counters or gauges of `name` whose labels include all of `labels`, now. A label's value null means
  * that it must be absent.
@@ -116,6 +112,21 @@ export function sumOf(
   return sum;
 }
 
+/** Runs `body` while the proxy stands still: it then sees all at once, in the order in which it came about. */
+export async function frozen({ process: { pid } }: RunningProxy, body: () => void): Promise<void> {
+  process.kill(pid, "SIGSTOP");
+  try {
+    const tasks = `/proc/${pid}/task`;
+    const stopped = (task: string): boolean => / T /.test(readFileSync(`${tasks}/${task}/stat`, "latin1"));
+    await waitFor(() => readdirSync(tasks).every(stopped), { what: "the proxy's threads to stop", intervalMs: 1 });
+    body();
+    // What was sent within this machine has arrived by the next turn of the event loop.
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  } finally {
+    process.kill(pid, "SIGCONT");
+  }
+}
+
 /** Which proxies a connection passes. */
 export const ROUTES = ["inbound", "outbound", "two proxies"] as const;
 export type Route = (typeof ROUTES)[number];
@@ -126,7 +137,7 @@ export type Route = (typeof ROUTES)[number];
  *
  *     port     passes
  *     2xxxx    the client's outbound proxy only
- *     3xxxx    the server's inbound proxy only
+ *     3xxxx    the server's inbound proxy only (4143, too)
  *     others   both
  */
 export class Mesh implements AsyncDisposable {
@@ -150,7 +161,7 @@ export class Mesh implements AsyncDisposable {
     try {
       const { client, server } = pods;
       await Promise.all([
-        initPod(client.namespace, [...ARTICLE_INIT, "--outbound-ports-to-ignore", "30000-39999"]),
+        initPod(client.namespace, [...ARTICLE_INIT, "--outbound-ports-to-ignore", "4143,30000-39999"]),
         initPod(server.namespace, [...ARTICLE_INIT.slice(0, -1), "4190,4191,20000-29999"]),
       ]);
       const [outbound, inbound] = await Promise.all([startProxy(client, env), startProxy(server, env)]);
