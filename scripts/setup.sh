@@ -8,13 +8,13 @@ declare -A packages=(
   [npm]="nodejs npm"
   [base]="nodejs npm iptables nftables iproute2 curl procps"
   [demo]=""
-  [test]="nginx-light haproxy prometheus python3-minimal conntrack"
+  [test]="nginx-light haproxy prometheus python3 conntrack openssl"
   [bench]="nginx-light libnginx-mod-stream haproxy wrk gcc libc6-dev procps"
 )
 # One command per package tells whether it is there, so that a finished machine costs milliseconds.
 declare -A probe=(
   [nodejs]=node [npm]=npm [iptables]=iptables-restore [nftables]=nft [iproute2]=ip [curl]=curl [procps]=ps
-  [nginx-light]=nginx [haproxy]=haproxy [prometheus]=promtool [python3-minimal]=python3 [conntrack]=conntrack
+  [nginx-light]=nginx [haproxy]=haproxy [prometheus]=promtool [python3]=/usr/bin/pydoc3 [conntrack]=conntrack [openssl]=openssl
   [wrk]=wrk [libnginx-mod-stream]=/usr/lib/nginx/modules/ngx_stream_module.so [gcc]=gcc [libc6-dev]=/usr/include/stdio.h
 )
 export PATH="$PATH:/usr/sbin:/sbin"
