@@ -6,9 +6,9 @@ import type { Config, SocketAddr } from "../config/types.ts";
 import type { Logger } from "../log/logger.ts";
 import { HEADROOM_BYTES, READ_BYTES_MAX } from "./http1/carry.ts";
 import { Listener } from "./listener.ts";
-import { Pipes } from "./opaque/pipes.ts";
 import { Recycler } from "./recycler.ts";
 import { Side } from "./side.ts";
+import { Pipes } from "./splice/pipes.ts";
 import { FAMILY_ORDER } from "./telemetry/families.ts";
 
 /** A synthesised response fits in here. */

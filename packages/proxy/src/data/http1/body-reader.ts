@@ -17,6 +17,17 @@ export class BodyReader {
     return this.#kind === BodyKind.Close;
   }
 
+  /** Bytes to come that need no looking at: the rest of a body of known length. */
+  get plainBytes(): number {
+    return this.#kind === BodyKind.Length ? this.#remaining : 0;
+  }
+
+  /** `bytes` of the plain ones have passed without being shown here. */
+  skip(bytes: number): void {
+    this.#remaining -= bytes;
+    this.done = this.#remaining === 0;
+  }
+
   /** Begins a body. Tunnels are not bodies. */
   begin(kind: BodyKind, contentLength: number): void {
     this.#kind = kind;

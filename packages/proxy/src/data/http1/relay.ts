@@ -16,6 +16,7 @@ import {
 import { asciiBytes } from "../ascii-bytes.ts";
 import type { Connection } from "../connection.ts";
 import type { Side } from "../side.ts";
+import { Splicer } from "../splice/splicer.ts";
 import type { Target } from "../target.ts";
 import { BodyReader } from "./body-reader.ts";
 import { Carry, HEADROOM_BYTES, READ_BYTES_FIRST, READ_BYTES_MAX, READ_BYTES_MIN } from "./carry.ts";
@@ -41,6 +42,9 @@ const PROXY_ERROR = asciiBytes(L5D_HEADERS.proxyError);
 const PROXY_ERROR_CAUSE = asciiBytes(L5D_HEADERS.proxyErrorCause);
 const PROXY_CONNECTION = asciiBytes(L5D_HEADERS.proxyConnection);
 
+/** From this many bytes to come, a body that arrives faster than it is read moves by splice. */
+const SPLICE_BYTES_MIN = 131072;
+
 /** One connection to a server: carries requests of one client connection after another and relays the responses. */
 export class Http1Client implements StreamOwner, TimerOwner {
   stream: Stream;
@@ -57,6 +61,7 @@ export class Http1Client implements StreamOwner, TimerOwner {
   readonly #side: Side;
   readonly #body = new BodyReader();
   readonly #carry: Carry;
+  readonly #splicer: Splicer;
   readonly #connectTimer: Timer = new Timer(this, 0);
   #target: Target | null = null;
   #state: State = State.Closed;
@@ -72,6 +77,7 @@ export class Http1Client implements StreamOwner, TimerOwner {
     const { reactor, bufs } = side.plane;
     this.stream = new Stream(reactor, bufs, this);
     this.#carry = new Carry(reactor.io, bufs);
+    this.#splicer = new Splicer(reactor.io, side.plane.pipes);
   }
 
   get target(): Target {
@@ -152,7 +158,17 @@ export class Http1Client implements StreamOwner, TimerOwner {
     this.stream.resumeReading();
   }
 
+  /** The client takes response bytes again. */
+  onClientDrained(): void {
+    if (this.#splicer.active) this.#spliceBody();
+    else this.stream.resumeReading();
+  }
+
   onReadable(stream: Stream): void {
+    if (this.#splicer.active) {
+      this.#spliceBody();
+      return;
+    }
     if (this.#state === State.Idle) {
       // Whatever comes, the end, a reset or bytes that nobody asked for: the connection is of no more use.
       this.dropIdle();
@@ -173,6 +189,8 @@ export class Http1Client implements StreamOwner, TimerOwner {
     if (this.#state === State.Head) this.#server!.onResponseByte();
     if (held !== null) carry.end += received;
     this.#consume(buf, held === null ? at : carry.at, at + received);
+    const more = received === wanted && this.#state === State.Body && stream.reading;
+    if (more && this.#body.plainBytes >= SPLICE_BYTES_MIN) this.#splicer.begin();
   }
 
   onDrained(_stream: Stream): void {
@@ -307,6 +325,31 @@ export class Http1Client implements StreamOwner, TimerOwner {
     return this.#afterBody(buf, good, end);
   }
 
+  #spliceBody(): void {
+    const server = this.#server!;
+    const splicer = this.#splicer;
+    const moved = this.#body.done ? -Errno.EAGAIN : splicer.fill(this.stream, this.#body.plainBytes);
+    if (moved > 0) {
+      this.#body.skip(moved);
+    } else if (moved !== -Errno.EAGAIN) {
+      server.onResponseTruncated();
+      return;
+    }
+    server.exchange.progress++;
+    if (splicer.drain(server.stream) < 0) {
+      server.abort();
+    } else if (splicer.bytes > 0) {
+      this.stream.pauseReading();
+      server.stream.awaitWritable();
+    } else {
+      this.stream.resumeReading();
+      if (this.#body.done) {
+        splicer.end();
+        this.#onComplete();
+      }
+    }
+  }
+
   #afterBody(buf: Buf, at: number, end: number): number {
     if (this.#body.done) {
       // Bytes behind the response answer nothing that was asked.
@@ -358,6 +401,7 @@ export class Http1Client implements StreamOwner, TimerOwner {
     this.#server = null;
     this.#connectTimer.cancel();
     this.#carry.clear();
+    this.#splicer.end();
     this.#releaseHead();
     this.pool = null;
     this.#side.http1Clients.release(this);

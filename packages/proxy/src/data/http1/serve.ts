@@ -138,7 +138,7 @@ export class Http1Server implements StreamOwner, TimerOwner {
   /** The client has taken the response bytes that were held for it. */
   onDrained(_stream: Stream): void {
     if (this.#state === State.Flushing) this.#close();
-    else this.#client?.stream.resumeReading();
+    else this.#client?.onClientDrained();
   }
 
   onConnected(_stream: Stream): void {}

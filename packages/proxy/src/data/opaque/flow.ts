@@ -1,6 +1,7 @@
-import { Errno, type Io, type Pipe, type Stream, WriteResult } from "@bowline/loop";
+import { Errno, type Stream, WriteResult } from "@bowline/loop";
 import { READ_BYTES_FIRST, READ_BYTES_MAX, READ_BYTES_MIN } from "../http1/carry.ts";
 import type { Plane } from "../plane.ts";
+import { Splicer } from "../splice/splicer.ts";
 
 /** Reads in a row that fill the whole buffer, after which bytes move by splice. */
 const FULL_READS_BEFORE_SPLICE = 2;
@@ -29,17 +30,17 @@ export class Flow {
   /** The sink refused bytes: the rest of the source is of no use. */
   refused = false;
   readonly #plane: Plane;
+  readonly #splicer: Splicer;
   #from: Stream | null = null;
   #to: Stream | null = null;
   #readBytes = READ_BYTES_FIRST;
   #fullReads = 0;
   #smallMoves = 0;
-  #pipe: Pipe | null = null;
-  #pipeBytes = 0;
   #sourceEnded = false;
 
   constructor(plane: Plane) {
     this.#plane = plane;
+    this.#splicer = new Splicer(plane.reactor.io, plane.pipes);
   }
 
   begin(from: Stream, to: Stream): void {
@@ -55,19 +56,19 @@ export class Flow {
 
   /** Gives the pipe back; the connection is over. */
   release(): void {
-    this.#releasePipe();
+    this.#splicer.end();
     this.#from = null;
     this.#to = null;
   }
 
   /** The source may have something. */
   pump(): FlowStep {
-    return this.#pipe === null ? this.#copy() : this.#splice();
+    return this.#splicer.active ? this.#splice() : this.#copy();
   }
 
   /** The sink takes bytes again. */
   resume(): FlowStep {
-    if (this.#pipe !== null && this.#pipeBytes > 0) return this.#splice();
+    if (this.#splicer.bytes > 0) return this.#splice();
     if (!this.#sourceEnded) this.#from!.resumeReading();
     return FlowStep.Going;
   }
@@ -89,7 +90,7 @@ export class Flow {
       this.#fullReads++;
       if (result === WriteResult.Done) this.#readBytes = Math.min(2 * wanted, READ_BYTES_MAX);
       if (this.#fullReads >= FULL_READS_BEFORE_SPLICE && result === WriteResult.Done) {
-        this.#pipe = this.#plane.pipes.acquire();
+        this.#splicer.begin();
         this.#smallMoves = 0;
       }
     }
@@ -97,61 +98,28 @@ export class Flow {
   }
 
   #splice(): FlowStep {
-    const io = this.#plane.reactor.io;
     const from = this.#from!;
-    const fill = this.#fillPipe(io, from);
-    if (fill < 0 && fill !== -Errno.EAGAIN) return this.#onNothing(fill);
-    if (fill === 0) this.#sourceEnded = true;
-    if (this.#pipeBytes > 0) {
-      const drained = this.#drainPipe(io);
-      if (drained < 0) return this.#refuse();
-      if (this.#pipeBytes > 0) {
-        from.pauseReading();
-        this.#to!.awaitWritable();
-        return FlowStep.Going;
-      }
+    const splicer = this.#splicer;
+    const moved = this.#sourceEnded ? -Errno.EAGAIN : splicer.fill(from, Number.MAX_SAFE_INTEGER);
+    if (moved < 0 && moved !== -Errno.EAGAIN) return this.#onNothing(moved);
+    if (moved === 0) this.#sourceEnded = true;
+    if (splicer.drain(this.#to!) < 0) return this.#refuse();
+    if (splicer.bytes > 0) {
+      from.pauseReading();
+      this.#to!.awaitWritable();
+      return FlowStep.Going;
     }
     if (this.#sourceEnded) return this.#onNothing(0);
     from.resumeReading();
-    this.#noteMove(fill);
+    this.#noteMove(moved);
     return FlowStep.Going;
-  }
-
-  /** Bytes moved into the pipe, 0 when the source has ended, or -errno. */
-  #fillPipe(io: Io, from: Stream): number {
-    const pipe = this.#pipe!;
-    if (this.#sourceEnded) return -Errno.EAGAIN;
-    const room = pipe.capacityBytes - this.#pipeBytes;
-    if (room <= 0) return -Errno.EAGAIN;
-    const moved = io.splice(from.fd, pipe.writeFd, room, false);
-    if (moved > 0) {
-      this.#pipeBytes += moved;
-      from.meter.received.value += moved;
-    } else if (moved < 0 && moved !== -Errno.EAGAIN) {
-      from.errno = -moved;
-    }
-    return moved;
-  }
-
-  /** 0, or -errno when the sink takes nothing any more. */
-  #drainPipe(io: Io): number {
-    const to = this.#to!;
-    const moved = io.splice(this.#pipe!.readFd, to.fd, this.#pipeBytes, false);
-    if (moved === -Errno.EAGAIN) return 0;
-    if (moved < 0) {
-      to.errno = -moved;
-      return moved;
-    }
-    this.#pipeBytes -= moved;
-    to.meter.sent.value += moved;
-    return 0;
   }
 
   #noteMove(moved: number): void {
     if (moved >= SMALL_MOVE_BYTES) {
       this.#smallMoves = 0;
     } else if (++this.#smallMoves >= SMALL_MOVES_BEFORE_COPY) {
-      this.#releasePipe();
+      this.#splicer.end();
       this.#fullReads = 0;
     }
   }
@@ -161,7 +129,7 @@ export class Flow {
     if (received === -Errno.EAGAIN) return FlowStep.Going;
     this.#from!.pauseReading();
     this.ended = true;
-    this.#releasePipe();
+    this.#splicer.end();
     if (received < 0) return FlowStep.Reset;
     this.#to!.finish();
     return FlowStep.Ended;
@@ -171,15 +139,7 @@ export class Flow {
     this.#from!.pauseReading();
     this.refused = true;
     this.ended = true;
-    this.#releasePipe();
+    this.#splicer.end();
     return FlowStep.Refused;
-  }
-
-  #releasePipe(): void {
-    if (this.#pipe === null) return;
-    if (this.#pipeBytes > 0) this.#plane.pipes.discard(this.#pipe);
-    else this.#plane.pipes.release(this.#pipe);
-    this.#pipe = null;
-    this.#pipeBytes = 0;
   }
 }

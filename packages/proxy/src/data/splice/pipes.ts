@@ -1,9 +1,9 @@
 import type { Io, Pipe } from "@bowline/loop";
 
-/** What one splice moves at most; larger pipes gave no more throughput. */
-const PIPE_BYTES = 262144;
-/** Pipes in use at a time: with all taken, streams are copied. 128 pipes of 256 KiB stay under the system's soft limit. */
-const PIPES_MAX = 128;
+/** What one splice moves at most: the largest pipe the system gives unprivileged users, at half the CPU per byte of 256 KiB. */
+const PIPE_BYTES = 1048576;
+/** Pipes at a time; with all in use, streams are copied. 48 MiB stay under the system's soft limit of 64 MiB per user. */
+const PIPES_MAX = 48;
 
 /** The pipes that splicing streams go through, kept for the next stream. */
 export class Pipes {
