@@ -15,6 +15,7 @@ const result = await Bun.build({
   target: "bun",
   // Each subcommand in a chunk of its own, loaded when it is called for.
   splitting: true,
+  define: { BOWLINE_BUILD: JSON.stringify({ date: new Date().toISOString(), gitSha: gitSha() }) },
   // Names stay, for stack traces.
   minify: { whitespace: true, syntax: true },
   compile: {
@@ -29,3 +30,9 @@ const result = await Bun.build({
 for (const log of result.logs) process.stderr.write(`${log.message}\n`);
 if (!result.success) process.exit(1);
 process.stdout.write(`built ${relative(".", output)}, ${Math.round(statSync(output).size / 1e6)} MB\n`);
+
+/** The commit that is built; empty outside a git checkout. */
+function gitSha(): string {
+  const git = Bun.spawnSync(["git", "rev-parse", "--short=12", "HEAD"], { stderr: "ignore" });
+  return git.success ? git.stdout.toString().trim() : "";
+}
