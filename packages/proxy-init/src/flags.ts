@@ -90,9 +90,9 @@ function declareFlags(): Command {
     .allowExcessArguments(false)
     .showSuggestionAfterError(false)
     .helpOption("-h, --help", "show this help");
-  const text = (flags: string, description: string, fallback?: string): void => {
+  const text = (flags: string, description: string, fallback?: string, shown = fallback || "none"): void => {
     const option = new Option(flags, description);
-    command.addOption(fallback === undefined ? option : option.default(fallback, fallback || "none"));
+    command.addOption(fallback === undefined ? option : option.default(fallback, shown));
   };
   const list = (flags: string, description: string): void => {
     const option = new Option(flags, `${description} (comma-separated, repeatable)`).default([], "none");
@@ -116,7 +116,7 @@ function declareFlags(): Command {
   text("--timeout-close-wait-secs <secs>", "nf_conntrack_tcp_timeout_close_wait, unchanged when 0", "0");
   text("--log-format <format>", "plain or json", "plain");
   text("--log-level <level>", "error, warn, info, debug or trace", "info");
-  text("--iptables-mode <mode>", "legacy, nft or plain (default: plain, whatever iptables is there)", "");
+  text("--iptables-mode <mode>", "legacy, nft or plain: whatever iptables is there", "", "plain");
   toggle("--ipv6", "install the rules for IPv6 too; given explicitly, a kernel without IPv6 NAT is an error", "true");
   text("--firewall-bin-path <name>", "older way to choose the mode: iptables, iptables-legacy, iptables-nft", "");
   text("--firewall-save-bin-path <name>", "accepted for older callers; follows from the mode", "");
