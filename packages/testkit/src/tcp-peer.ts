@@ -20,6 +20,9 @@ export class TcpPeer {
   receivedBytes = 0;
   firstByteMs = 0;
   readonly openedMs: number = performance.now();
+  /** Settles when the first byte has come in, or the other side has ended: cheaper than to wait for text. */
+  readonly firstByte: Promise<void>;
+  #settle: () => void = () => {};
   #socket: Socket<TcpPeer> | null = null;
   #chunks: Uint8Array[] = [];
   #kept = 0;
@@ -27,6 +30,12 @@ export class TcpPeer {
   #finishing = false;
   /** Gets every chunk in place of keeping it. */
   onBytes: ((bytes: Uint8Array) => void) | null = null;
+
+  constructor() {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.firstByte = promise;
+    this.#settle = resolve;
+  }
 
   /** Called by the socket's handlers. */
   attach(socket: Socket<TcpPeer>): void {
@@ -137,7 +146,10 @@ export class TcpPeer {
 
   /** Called by the socket's handlers. */
   received(bytes: Uint8Array): void {
-    if (this.receivedBytes === 0) this.firstByteMs = performance.now();
+    if (this.receivedBytes === 0) {
+      this.firstByteMs = performance.now();
+      this.#settle();
+    }
     this.receivedBytes += bytes.length;
     if (this.onBytes !== null) {
       this.onBytes(bytes);
@@ -146,6 +158,12 @@ export class TcpPeer {
     // The runtime reuses the memory of what it hands out.
     this.#chunks.push(bytes.slice());
     this.#kept += bytes.length;
+  }
+
+  /** Called by the socket's handlers. */
+  end(how: "end" | "reset"): void {
+    this.ended ??= how;
+    this.#settle();
   }
 
   async #await(condition: () => boolean, what: string, timeoutMs: number = DEADLINE_MS): Promise<void> {
@@ -159,15 +177,9 @@ export class TcpPeer {
 const HANDLERS = {
   data: (socket: Socket<TcpPeer>, bytes: Uint8Array): void => socket.data.received(bytes),
   drain: (socket: Socket<TcpPeer>): void => socket.data.flush(),
-  end: (socket: Socket<TcpPeer>): void => {
-    socket.data.ended ??= "end";
-  },
-  close: (socket: Socket<TcpPeer>, error?: Error): void => {
-    socket.data.ended ??= error === undefined ? "end" : "reset";
-  },
-  error: (socket: Socket<TcpPeer>): void => {
-    socket.data.ended ??= "reset";
-  },
+  end: (socket: Socket<TcpPeer>): void => socket.data.end("end"),
+  close: (socket: Socket<TcpPeer>, error?: Error): void => socket.data.end(error === undefined ? "end" : "reset"),
+  error: (socket: Socket<TcpPeer>): void => socket.data.end("reset"),
 } as const;
 
 /**
