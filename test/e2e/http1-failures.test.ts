@@ -181,8 +181,7 @@ for (const row of rows) {
       expect(client.ended).toBe("end");
       expect(answer).toStartWith(`HTTP/1.1 ${row.status} `);
       const fields = fieldsOf(answer);
-      expect(fields["content-length"]).toBe("0");
-      expect(fields["connection"]).toBe("close");
+      expect(fields).toMatchObject({ "content-length": "0", connection: "close" });
       if (route === "outbound" || row.clientFault) {
         expect(fields["l5d-proxy-error-cause"]).toBe(row.cause);
         expect(fields["l5d-proxy-error"]).toStartWith(row.error.replace("PORT", String(port)));

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { type TcpPeer, type TcpServer, waitFor } from "@bowline/testkit";
+import { type TcpPeer, waitFor } from "@bowline/testkit";
 import { counted, Mesh, type RunningProxy } from "./mesh.ts";
 
 const MIB = 1024 * 1024;
