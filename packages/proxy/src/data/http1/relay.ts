@@ -175,7 +175,8 @@ export class Http1Client implements StreamOwner, TimerOwner {
       return;
     }
     const carry = this.#carry;
-    if (!carry.empty) this.#head?.shift(carry.makeRoom(this.#side.plane.carryBytesMax));
+    const moved = carry.makeRoom(this.#side.plane.carryBytesMax);
+    this.#head?.shift(moved);
     const held = carry.buf;
     const buf = held ?? this.#side.plane.rx;
     const at = held === null ? HEADROOM_BYTES : carry.end;

@@ -112,7 +112,8 @@ export class Http1Server implements StreamOwner, TimerOwner {
       return;
     }
     const carry = this.#carry;
-    if (!carry.empty) this.#head?.shift(carry.makeRoom(this.#carryBytesMax()));
+    const moved = carry.makeRoom(this.#carryBytesMax());
+    this.#head?.shift(moved);
     const held = carry.buf;
     if (held !== null && carry.room === 0) {
       stream.pauseReading();
