@@ -104,8 +104,7 @@ export class Connection implements StreamOwner, TimerOwner, Meter {
 
   onReadable(stream: Stream): void {
     if (stream === this.#early) {
-      // The server speaks first, or ends: not HTTP either way. The relay reads what it has to say.
-      this.#decideOpaque("not_http", this.#carry.buf, this.#carry.at, this.#carry.end);
+      this.#onServerFirst(stream);
       return;
     }
     const carry = this.#carry;
@@ -212,6 +211,18 @@ export class Connection implements StreamOwner, TimerOwner, Meter {
         this.#decideOpaque("not_http", buf, at, end);
         break;
     }
+  }
+
+  /** The server speaks first, or ends: not HTTP either way. Its bytes decide, not epoll's word that there are some. */
+  #onServerFirst(early: Stream): void {
+    const { rx } = this.#side.plane;
+    const received = early.read(rx, 0, READ_BYTES_FIRST);
+    if (received === -Errno.EAGAIN) return;
+    this.target.series.detected("not_http", this.#elapsedSeconds());
+    this.#count(this.target.series.accept, "opaq");
+    // The relay reads an end or an error again, and finds out about a client that is gone.
+    if (received > 0) this.stream.write(rx, 0, received);
+    this.#relay(this.#carry.buf, this.#carry.at, this.#carry.end);
   }
 
   #decideOpaque(result: DetectResult, buf: Buf | null, at: number, end: number): void {
