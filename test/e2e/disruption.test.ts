@@ -115,7 +115,6 @@ describe("file descriptors run out", () => {
       });
       const early = holders.filter((holder) => holder.text !== "").map((holder) => holder.text.slice(0, 13));
       expect(early.filter((line) => line !== "HTTP/1.1 503 " && line !== "HTTP/1.1 200 ")).toEqual([]);
-      console.log(early.join());
       expect(await counted(proxy, "proxy_failures_total", { cause: "no-sockets" })).toBeGreaterThan(0);
       // The holders go; the backlog is worked off and new connections are served as ever.
       for (const holder of holders) holder.close();

@@ -12,7 +12,7 @@ import {
 
 /** The command line that runs Bowline from its sources. */
 export const BOWLINE: readonly string[] = [process.execPath, `${import.meta.dir}/../../packages/cli/src/main.ts`];
-export const PROXY_UID = 2102;
+const PROXY_UID = 2102;
 export const APP_UID = 1000;
 
 /** The article's call of proxy-init. */
