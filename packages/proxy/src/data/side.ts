@@ -84,7 +84,8 @@ export class Side implements TimerOwner {
   drain(): void {
     this.draining = true;
     for (let client = this.idle.first; client !== null; client = this.idle.first) client.dropIdle();
-    for (const server of [...this.servers]) server.drain();
+    // Backwards: one that leaves the list has the last one put in its place, which has been asked already.
+    for (let i = this.servers.length - 1; i >= 0; i--) this.servers[i]?.drain();
   }
 
   onTimer(_kind: number): void {

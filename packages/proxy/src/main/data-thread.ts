@@ -159,7 +159,7 @@ export class DataThread {
       this.#beatSeenMs = nowMs;
       this.#options.log.error(TARGET, `data thread ${this.#options.thread} does not answer`, { stallMs });
       // Its exit event brings the replacement, so that no two threads ever use the same file descriptors.
-      this.#worker?.terminate();
+      void this.#worker?.terminate();
     }
   }
 
