@@ -102,7 +102,7 @@ export class Http1Server implements StreamOwner, TimerOwner {
   drain(): void {
     // A request may be waiting in the socket: closing over it would be a reset, so it is read first.
     if (this.#state === State.Head && this.#carry.empty) this.onReadable(this.stream);
-    if (this.#state === State.Head && this.#carry.empty) this.#close();
+    if (this.#state === State.Head && this.#carry.empty) this.#closeWhenFlushed();
     else if (this.#client !== null && !this.exchange.responseStarted) this.exchange.keepAlive = false;
   }
 

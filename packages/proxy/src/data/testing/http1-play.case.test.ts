@@ -14,8 +14,6 @@ export interface Expectations {
   readonly silentCloses: boolean;
   /** The proxy stops at some moment: what no server got may stay without an answer. */
   readonly draining: boolean;
-  /** Requests leave through a second proxy, which is inbound. */
-  readonly direction: "inbound" | "outbound";
 }
 
 /** A world of clients and servers that follow scripts, and what each of them saw. */
@@ -100,7 +98,8 @@ function judgeArrivals(
   // A server that answers early may never get to read the rest.
   const least =
     draining || script.response.early || (silentCloses && answer !== undefined && isSynthesised(answer)) ? 0 : 1;
-  expect([arrivals.length >= least, arrivals.length <= 1]).toEqual([true, true]);
+  if (arrivals.length >= least && arrivals.length <= 1) return;
+  throw new Error(`request ${script.id} arrived ${arrivals.length} times; its answer: ${answer?.response.head}`);
 }
 
 function judgeAnswer(script: RequestScript, answer: Answer, { silentCloses, draining }: Expectations): void {
@@ -162,6 +161,7 @@ class ServerPlay {
   }
 
   #onHead(head: string): void {
+    if (this.#left) return;
     if (this.#script !== null) this.#play.troubles.push(`a request before the one before was answered: ${head}`);
     const script = this.#play.script(head);
     this.#script = script;
@@ -172,6 +172,8 @@ class ServerPlay {
   }
 
   #onMessage(message: WireMessage): void {
+    // It came with the rest of a request that was answered early, and stays unread.
+    if (this.#left) return;
     const script = this.#script!;
     this.#requestDone = true;
     this.#play.arrived(script, message);
