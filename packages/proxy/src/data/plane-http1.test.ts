@@ -3,7 +3,13 @@ import type { Direction } from "@bowline/contracts";
 import type { ScriptedPeer } from "@bowline/testkit";
 import { assert, constantFrom, integer, nat, oneof, property, record } from "fast-check";
 import { Http1Play } from "./testing/http1-play.case.test.ts";
-import { HTTP_TARGETS, type Session, type SessionChoice, sessionChoices, sessionsOf } from "./testing/http1-script.case.test.ts";
+import {
+  HTTP_TARGETS,
+  type Session,
+  type SessionChoice,
+  sessionChoices,
+  sessionsOf,
+} from "./testing/http1-script.case.test.ts";
 import { affordableBytes, kernelOf, runs, ScriptedPlane, sumOf } from "./testing/plane-world.case.test.ts";
 
 const directions = constantFrom<Direction>("inbound", "outbound");
@@ -50,12 +56,12 @@ function judgeCounts(proxy: ScriptedPlane, play: Http1Play, direction: Direction
   }
   const received = play.clients.reduce((sum, client) => sum + client.receivedBytes, 0);
   expect(sumOf(plane, "tcp_write_bytes_total", { direction, peer: "src" })).toBe(received);
+  // What goes to a connection that is being closed, and what follows an early answer, may stay unread.
   if (silentCloses || play.clients.some(({ connections }) => connections > 1)) return;
+  if (play.requests.some(({ response }) => response.early)) return;
   const sent = play.clients.reduce((sum, client) => sum + client.sentBytes, 0);
   expect(sumOf(plane, "tcp_read_bytes_total", { direction, peer: "src" })).toBe(sent);
   expect(sumOf(plane, "tcp_read_bytes_total", { direction, peer: "dst" })).toBe(play.serverSentBytes);
-  // A server that answers early may leave with the rest unread.
-  if (play.requests.some(({ response }) => response.early)) return;
   expect(sumOf(plane, "tcp_write_bytes_total", { direction, peer: "dst" })).toBe(play.serverReadBytes);
 }
 
@@ -89,7 +95,10 @@ test("through two proxies, one after the other, it is the same", () => {
 /** What a server that closes without a word does to requests is told for one proxy. */
 function withoutSilence(choice: SessionChoice["exchanges"][number]): SessionChoice["exchanges"][number] {
   const { response } = choice;
-  return { ...choice, response: { ...response, afterwards: response.afterwards === "silent" ? "keep" : response.afterwards } };
+  return {
+    ...choice,
+    response: { ...response, afterwards: response.afterwards === "silent" ? "keep" : response.afterwards },
+  };
 }
 
 test("a proxy that drains completes what is in flight, says so, and closes what is idle", () => {
