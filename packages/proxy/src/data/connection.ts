@@ -117,8 +117,10 @@ export class Connection implements StreamOwner, TimerOwner, Meter {
       if (held !== null) carry.end += received;
       this.#detect(buf, held === null ? at : carry.at, at + received);
     } else if (received === 0) {
-      this.#onEnd();
+      // Also when it has said nothing: its server may have something to say to it.
+      this.#decideOpaque("not_http", carry.buf, carry.at, carry.end);
     } else if (received !== -Errno.EAGAIN) {
+      this.target.series.detected("error", this.#elapsedSeconds());
       stream.reset();
     }
   }
@@ -258,16 +260,6 @@ export class Connection implements StreamOwner, TimerOwner, Meter {
     this.received = series.received;
     this.sent = series.sent;
     if (protocol !== null) this.target.series.protocol(protocol);
-  }
-
-  /** The client ended before it was clear what it speaks. */
-  #onEnd(): void {
-    if (this.#carry.empty && this.#early.closed) {
-      this.target.series.detected("error", this.#elapsedSeconds());
-      this.stream.close();
-    } else {
-      this.#decideOpaque("not_http", this.#carry.buf, this.#carry.at, this.#carry.end);
-    }
   }
 
   #dialEarly(): void {
