@@ -7,20 +7,23 @@ import type { Http1Client } from "./relay.ts";
 
 /** Hosts with idle connections per target; further ones get connections of their own that are not kept. */
 const HOST_POOLS_MAX = 1024;
+/** Longer than any name with a port (RFC 1035 §2.3.4): what is beyond shares nothing, and takes no memory here. */
+const HOST_BYTES_MAX = 300;
 
 /**
  * The pool for the request's Host; null when its connection must not be shared: HTTP/1.0, or no Host
  * (proxy-facts §4.5). `last` is the pool this client's previous request used, which mostly is the one again.
  */
 export function poolFor(target: Target, bytes: Uint8Array, head: Head, last: HostPool | null): HostPool | null {
-  if (head.minor === 0 || head.hostEnd <= head.hostStart) return null;
+  const hostBytes = head.hostEnd - head.hostStart;
+  if (head.minor === 0 || hostBytes <= 0 || hostBytes > HOST_BYTES_MAX) return null;
   if (last?.serves(bytes, head.hostStart, head.hostEnd)) return last;
   const host = bytes.slice(head.hostStart, head.hostEnd);
   const key = String.fromCharCode(...host);
   let pool = target.pools.get(key);
   if (pool === undefined) {
     if (target.pools.size >= HOST_POOLS_MAX) return null;
-    pool = new HostPool(host);
+    pool = new HostPool(host, key);
     target.pools.set(key, pool);
   }
   return pool;
@@ -70,6 +73,6 @@ export function expireIdle(side: Side): void {
   for (let client = side.idle.first; client !== null && client.idleSinceMs <= idleSinceMax; client = side.idle.first) {
     const { pool, target } = client;
     client.dropIdle();
-    if (pool !== null && pool.idle.length === 0) target.pools.delete(String.fromCharCode(...pool.host));
+    if (pool !== null && pool.idle.length === 0) target.pools.delete(pool.key);
   }
 }

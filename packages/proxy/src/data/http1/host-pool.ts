@@ -3,10 +3,13 @@ import type { Http1Client } from "./relay.ts";
 /** The idle connections of one target that last carried requests for one Host, most recently used last. */
 export class HostPool {
   readonly host: Uint8Array;
+  /** The same as text, under which the target keeps it. */
+  readonly key: string;
   readonly idle: Http1Client[] = [];
 
-  constructor(host: Uint8Array) {
+  constructor(host: Uint8Array, key: string) {
     this.host = host;
+    this.key = key;
   }
 
   /** Whether bytes[start, end) is this pool's host, letter case included: a miss only costs a connection. */
