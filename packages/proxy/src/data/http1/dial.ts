@@ -22,11 +22,17 @@ export function poolFor(target: Target, bytes: Uint8Array, head: Head, last: Hos
   const key = String.fromCharCode(...host);
   let pool = target.pools.get(key);
   if (pool === undefined) {
+    if (target.pools.size >= HOST_POOLS_MAX) dropEmpty(target.pools);
     if (target.pools.size >= HOST_POOLS_MAX) return null;
     pool = new HostPool(host, key);
     target.pools.set(key, pool);
   }
   return pool;
+}
+
+/** Pools whose connections are all gone, or in use: those find their way back to a new one. */
+function dropEmpty(pools: Map<string, HostPool>): void {
+  for (const [key, pool] of pools) if (pool.idle.length === 0) pools.delete(key);
 }
 
 /** An idle connection of the pool, the one used last: it is the likeliest to be warm and alive. */
