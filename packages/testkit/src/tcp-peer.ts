@@ -134,7 +134,10 @@ export class TcpPeer {
     while (this.#unsent.length > 0) {
       const next = this.#unsent[0]!;
       const sent = socket.write(next);
-      if (sent < 0) return;
+      if (sent < 0) {
+        this.end("reset");
+        return;
+      }
       if (sent < next.length) {
         this.#unsent[0] = next.subarray(sent);
         return;
@@ -166,6 +169,14 @@ export class TcpPeer {
     this.#settle();
   }
 
+  /**
+   * Called by the socket's handlers. A reset that a write runs into comes without an error; but an end in order is told
+   * before the close, unless this side had ended before.
+   */
+  closed(error: Error | undefined): void {
+    this.end(error === undefined && this.#finishing ? "end" : "reset");
+  }
+
   async #await(condition: () => boolean, what: string, timeoutMs: number = DEADLINE_MS): Promise<void> {
     await waitFor(() => condition() || this.ended !== null, { what, timeoutMs, intervalMs: 1 }).catch(() => {
       const { text } = this;
@@ -178,7 +189,7 @@ const HANDLERS = {
   data: (socket: Socket<TcpPeer>, bytes: Uint8Array): void => socket.data.received(bytes),
   drain: (socket: Socket<TcpPeer>): void => socket.data.flush(),
   end: (socket: Socket<TcpPeer>): void => socket.data.end("end"),
-  close: (socket: Socket<TcpPeer>, error?: Error): void => socket.data.end(error === undefined ? "end" : "reset"),
+  close: (socket: Socket<TcpPeer>, error?: Error): void => socket.data.closed(error),
   error: (socket: Socket<TcpPeer>): void => socket.data.end("reset"),
 } as const;
 
