@@ -52,6 +52,8 @@ export class Connection implements StreamOwner, TimerOwner, Meter {
   #series: TcpSeries | null = null;
   #acceptedMs = 0;
   #readingHello = false;
+  /** First bytes that detection has looked at already: a line that drips in is not searched from its start each time. */
+  #scannedBytes = 0;
 
   constructor(side: Side) {
     const { reactor, bufs } = side.plane;
@@ -84,6 +86,7 @@ export class Connection implements StreamOwner, TimerOwner, Meter {
     this.#target = target;
     this.#series = null;
     this.#readingHello = false;
+    this.#scannedBytes = 0;
     this.#undecided.value = 0;
     this.received = this.#undecided;
     this.sent = this.#undecided;
@@ -168,8 +171,9 @@ export class Connection implements StreamOwner, TimerOwner, Meter {
   }
 
   #detect(buf: Buf, at: number, end: number): void {
-    switch (detectProtocol(buf.bytes, at, end)) {
+    switch (detectProtocol(buf.bytes, at, end, at + this.#scannedBytes)) {
       case Detected.NeedMore:
+        this.#scannedBytes = end - at;
         if (end - at < DETECT_BYTES_MAX) this.#carry.keep(buf, at, end);
         else this.#decideOpaque("not_http", buf, at, end);
         break;
