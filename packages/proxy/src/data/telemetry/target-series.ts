@@ -83,6 +83,8 @@ export class TargetSeries {
 
   /** The series of accepted connections whose TLS is passed through, by the server name they ask for. */
   acceptTls(sni: string): TcpSeries {
+    // Outbound always says loopback (proxy-facts §5.2).
+    if (this.#direction === "outbound") return this.accept;
     const name = this.#accepts.has(sni) || this.#accepts.size < SNI_SERIES_MAX ? sni : "";
     return this.#acceptVariant(
       name,
