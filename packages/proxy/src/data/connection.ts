@@ -51,6 +51,7 @@ export class Connection implements StreamOwner, TimerOwner, Meter {
   #target: Target | null = null;
   #series: TcpSeries | null = null;
   #acceptedMs = 0;
+  #detecting = false;
   #readingHello = false;
   /** First bytes that detection has looked at already: a line that drips in is not searched from its start each time. */
   #scannedBytes = 0;
@@ -85,6 +86,7 @@ export class Connection implements StreamOwner, TimerOwner, Meter {
     const { reactor } = side.plane;
     this.#target = target;
     this.#series = null;
+    this.#detecting = true;
     this.#readingHello = false;
     this.#scannedBytes = 0;
     this.#undecided.value = 0;
@@ -107,6 +109,11 @@ export class Connection implements StreamOwner, TimerOwner, Meter {
 
   onReadable(stream: Stream): void {
     if (stream === this.#early) {
+      // Served as HTTP/1, but without a whole request so far: what the server does now is of no use to it.
+      if (!this.#detecting) {
+        stream.reset();
+        return;
+      }
       this.#onServerFirst(stream);
       return;
     }
@@ -252,6 +259,7 @@ export class Connection implements StreamOwner, TimerOwner, Meter {
   }
 
   #endDetection(): void {
+    this.#detecting = false;
     this.#detectTimer.cancel();
     this.#earlyTimer.cancel();
   }
@@ -278,6 +286,7 @@ export class Connection implements StreamOwner, TimerOwner, Meter {
   #onUnreachable(): void {
     if (!this.#early.closed) this.#early.close();
     this.#earlyTimer.cancel();
+    if (!this.#detecting) return;
     const { reactor } = this.#side.plane;
     const left = this.#acceptedMs + this.#side.config.detectTimeoutMs - reactor.nowMs;
     reactor.after(this.#detectTimer, Math.min(left, UNREACHABLE_GRACE_MS));
