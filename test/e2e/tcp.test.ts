@@ -120,12 +120,16 @@ for (const route of ROUTES) {
       expect(app.accepted).toHaveLength(1);
     });
 
-    test("a client that ends without a word: the connection ends, nothing reaches the app", async () => {
+    test("a client that ends without a word still hears its server", async () => {
       using app = mesh.app(route);
       const client = await mesh.connect(app);
       client.finish();
-      expect(await client.untilEnded()).toBe("end");
-      expect(app.accepted.every((peer) => peer.receivedBytes === 0)).toBe(true);
+      const server = await app.next();
+      expect(await server.untilEnded()).toBe("end");
+      server.send("Sun Nov 22 23:02:26 UTC\r\n");
+      server.finish();
+      expect(await client.takeAll()).toBe("Sun Nov 22 23:02:26 UTC\r\n");
+      expect(client.ended).toBe("end");
     });
 
     test("a line that begins like a request and is none passes as it is", async () => {
