@@ -144,17 +144,21 @@ function breakOff(kernel: ScriptedIo, server: ScriptedPeer, how: "end" | "reset"
 }
 
 function judgeCut(client: ScriptedPeer, whole: Uint8Array, endIsComplete: boolean): void {
-  const received = client.receivedText();
+  const received = latin1(client.received());
   if (received.startsWith("HTTP/1.1 502 Bad Gateway\r\n")) {
     expect(received).toEndWith("\r\n\r\n");
     return;
   }
-  const sent = new TextDecoder().decode(whole);
+  const sent = latin1(whole);
   // The proxy may have added its own line, and that line may be what was cut.
   const withClose = sent.replace("\r\n", "\r\nconnection: close\r\n");
   expect(sent.startsWith(received) || withClose.startsWith(received)).toBe(true);
   // Only an end of the server's own is passed on as one.
   expect(client.ended && client.errno === 0).toBe(endIsComplete);
+}
+
+function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("latin1");
 }
 
 test("a client that resets at any moment leaves nothing behind, and its server learns of it", () => {

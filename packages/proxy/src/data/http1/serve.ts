@@ -69,6 +69,8 @@ export class Http1Server implements StreamOwner, TimerOwner {
   #client: Http1Client | null = null;
   #pool: HostPool | null = null;
   #halfClosed = false;
+  /** The client has sent more after the request whose response is the last. */
+  #talksOn = false;
   #progressSeen = 0;
   #readBytes = READ_BYTES_FIRST;
 
@@ -83,6 +85,7 @@ export class Http1Server implements StreamOwner, TimerOwner {
     this.#connection = connection;
     this.#state = State.Head;
     this.#halfClosed = false;
+    this.#talksOn = false;
     this.#readBytes = READ_BYTES_FIRST;
     this.index = this.#side.servers.push(this) - 1;
     connection.stream.owner = this;
@@ -138,7 +141,7 @@ export class Http1Server implements StreamOwner, TimerOwner {
 
   /** The client has taken the response bytes that were held for it. */
   onDrained(_stream: Stream): void {
-    if (this.#state === State.Flushing) this.#close();
+    if (this.#state === State.Flushing) this.#closeWhenFlushed();
     else this.#client?.onClientDrained();
   }
 
@@ -154,11 +157,12 @@ export class Http1Server implements StreamOwner, TimerOwner {
         this.#fail(Cause.HeadTimeout, "");
         break;
       case State.Lingering:
-        this.#close();
+        if (this.stream.heldBytes > 0) this.#flush();
+        else this.#close();
         break;
       default:
         if (!this.#halfClosed) break;
-        if (this.exchange.progress === this.#progressSeen) this.abort();
+        if (this.#progress() === this.#progressSeen) this.abort();
         else this.#watchHalfClosed();
     }
   }
@@ -283,6 +287,9 @@ export class Http1Server implements StreamOwner, TimerOwner {
           break;
         case State.Waiting:
           this.#carry.keep(buf, from, end);
+          return;
+        case State.Flushing:
+          this.#talksOn = true;
           return;
         default:
           return;
@@ -491,14 +498,26 @@ export class Http1Server implements StreamOwner, TimerOwner {
   }
 
   #watchHalfClosed(): void {
-    this.#progressSeen = this.exchange.progress;
+    this.#progressSeen = this.#progress();
     this.#side.plane.reactor.after(this.#timer, HALF_CLOSED_MS);
   }
 
+  /** Differs while response bytes are coming from the server or going to the client. */
+  #progress(): number {
+    return this.exchange.progress - this.stream.heldBytes;
+  }
+
   #closeWhenFlushed(): void {
-    if (!this.#carry.empty) this.#linger();
-    else if (this.stream.heldBytes > 0) this.#state = State.Flushing;
+    if (!this.#carry.empty) this.#talksOn = true;
+    this.#carry.clear();
+    if (this.stream.heldBytes > 0) this.#flush();
+    else if (this.#talksOn) this.#linger();
     else this.#close();
+  }
+
+  #flush(): void {
+    this.#state = State.Flushing;
+    if (this.#halfClosed) this.#watchHalfClosed();
   }
 
   /** Says that we are done and reads on for a while: closing over unread bytes would reset the response away. */
@@ -522,7 +541,8 @@ export class Http1Server implements StreamOwner, TimerOwner {
     if (received > 0 || received === -Errno.EAGAIN) return;
     if (received === 0 && stream.heldBytes > 0) {
       stream.pauseReading();
-      this.#state = State.Flushing;
+      this.#halfClosed = true;
+      this.#flush();
     } else {
       this.#close();
     }
