@@ -172,9 +172,9 @@ export class Mesh implements AsyncDisposable {
     }
   }
 
-  /** A port in the server's pod that nothing has used yet. */
+  /** A port in the server's pod that nothing has used yet, below those that the kernel gives to outgoing connections. */
   port(route: Route): number {
-    return { outbound: 20_000, inbound: 30_000, "two proxies": 40_000 }[route] + this.#nextPort++;
+    return { outbound: 20_000, inbound: 30_000, "two proxies": 10_000 }[route] + this.#nextPort++;
   }
 
   /** The app: a listener in the server's pod at a port of its own. */
