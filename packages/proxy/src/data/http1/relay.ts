@@ -255,7 +255,11 @@ export class Http1Client implements StreamOwner, TimerOwner {
     while (from >= 0) {
       if (this.#state === State.Head) from = this.#readHead(buf, from, end);
       else if (this.#state === State.Body) from = this.#relayBody(buf, from, end);
-      else return;
+      else {
+        // The response is complete, its request is not: more answers nothing that was asked.
+        this.reusable = false;
+        return;
+      }
     }
   }
 
