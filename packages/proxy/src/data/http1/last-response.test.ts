@@ -55,3 +55,26 @@ test.each(CLIENTS)("a client that $name gets all of the last response", ({ sends
   proxy.settle();
   kernel.assertNothingOpen();
 });
+
+test("a client that has ended is waited for while its request is on the way to a slow server", () => {
+  const kernel = new ScriptedIo({ seed: 1, adversity: { ...CALM, latencyMsMax: 1, socketBufferBytes: [20_000] } });
+  const proxy = new ScriptedPlane(kernel);
+  const request = `POST / HTTP/1.1\r\nhost: a\r\ncontent-length: ${BODY.length}\r\n\r\n`;
+  const response = "HTTP/1.1 204 No Content\r\n\r\n";
+  kernel.onConnect(TARGET, (server) => {
+    server.readSlowly(2000, 400);
+    server.onEnd = () => server.close();
+    server.onData = () => {
+      if (server.receivedBytes === request.length + BODY.length) server.send(response);
+    };
+  });
+  const client = proxy.client("outbound", TARGET);
+  client.send(request);
+  client.send(BODY);
+  client.end();
+  client.onEnd = () => client.close();
+  proxy.run(() => client.finished);
+  expect([client.receivedText(), client.errno]).toEqual([response, 0]);
+  proxy.settle();
+  kernel.assertNothingOpen();
+});

@@ -69,7 +69,7 @@ export class Http1Server implements StreamOwner, TimerOwner {
   #client: Http1Client | null = null;
   #pool: HostPool | null = null;
   #halfClosed = false;
-  /** The client has sent more after the request whose response is the last. */
+  /** The client has sent, or did not know that it must not send, more after the request whose response is the last. */
   #talksOn = false;
   #progressSeen = 0;
   #readBytes = READ_BYTES_FIRST;
@@ -433,6 +433,7 @@ export class Http1Server implements StreamOwner, TimerOwner {
     if (client.reusable) giveBack(this.#side, client);
     else client.close();
     if (!exchange.keepAlive || this.#side.draining) {
+      if (this.#side.draining) this.#talksOn = true;
       this.#closeWhenFlushed();
       return;
     }
@@ -502,9 +503,9 @@ export class Http1Server implements StreamOwner, TimerOwner {
     this.#side.plane.reactor.after(this.#timer, HALF_CLOSED_MS);
   }
 
-  /** Differs while response bytes are coming from the server or going to the client. */
+  /** Differs while request bytes are going to the server, or response bytes coming from it or going to the client. */
   #progress(): number {
-    return this.exchange.progress - this.stream.heldBytes;
+    return this.exchange.progress - this.stream.heldBytes - (this.#client?.stream.heldBytes ?? 0);
   }
 
   #closeWhenFlushed(): void {
