@@ -62,7 +62,7 @@ test("a client that has ended is waited for while its request is on the way to a
   const request = `POST / HTTP/1.1\r\nhost: a\r\ncontent-length: ${BODY.length}\r\n\r\n`;
   const response = "HTTP/1.1 204 No Content\r\n\r\n";
   kernel.onConnect(TARGET, (server) => {
-    server.readSlowly(2000, 400);
+    server.readSlowly(2000, 500);
     server.onEnd = () => server.close();
     server.onData = () => {
       if (server.receivedBytes === request.length + BODY.length) server.send(response);
