@@ -6,14 +6,11 @@ import type { LogRecord } from "./log/format.ts";
 // Everything that passes between the main thread and a data thread.
 //
 //   main ── ToData ──▶ port, then wake(wakeFd) ──▶ data   the data thread waits in epoll, not on its port: the eventfd
-//                                                         wakes it, and it drains the port with receiveMessageOnPort.
-//                                                         A message may show up there after the wake-up that announced
-//                                                         it, so the thread counts them and looks again until it has all
+//                                                         wakes it, and it drains the port with receiveMessageOnPort
 //   main ◀── FromData ── port ◀────────────────── data   an ordinary message event in the main thread
 //
 //   shared memory    written by   read by
 //   beats[0]         data         main: a turn counter; a data thread that stops counting is stuck, and replaced
-//   beats[1]         main         data: messages posted to the data thread so far
 //   openFds[fd]      data         main: 1 while the data thread has fd open; closed by main when the thread is gone
 
 /** Asked of a data thread. */
@@ -48,7 +45,5 @@ export interface DataThreadStart {
   readonly listeners: readonly BoundListener[];
   readonly wakeFd: number;
   readonly beats: Int32Array;
-  /** Messages posted to earlier threads in this place, which this one will not see. */
-  readonly messagesBefore: number;
   readonly openFds: Uint8Array;
 }

@@ -4,11 +4,6 @@ import type { DataThreadStart, FromData, ToData } from "../boundary.ts";
 import { Logger } from "../log/logger.ts";
 import { Plane } from "./plane.ts";
 
-/** In beats; see boundary.ts. */
-const MESSAGES_POSTED = 1;
-/** How soon to look again for a message that was announced but is not there yet. */
-const LATE_MESSAGE_MS = 2;
-
 type Port = NonNullable<typeof parentPort>;
 
 /** Turns one data plane for as long as the process lives. An exception ends the thread; the main thread starts another. */
@@ -21,14 +16,13 @@ function runDataThread(start: DataThreadStart, port: Port): never {
   });
   const plane = new Plane(new LinuxIo(start.openFds), start.config, log);
   for (const { direction, fd, address } of start.listeners) plane.listen(direction, fd, address);
-  const mailbox = new Mailbox(plane, port, start.wakeFd, start.messagesBefore);
+  const mailbox = new Mailbox(plane, port, start.wakeFd);
   plane.reactor.add(mailbox, start.wakeFd, EPOLLIN);
   post({ kind: "started" });
   let drained = false;
   for (;;) {
-    plane.reactor.turn(mailbox.received === Atomics.load(start.beats, MESSAGES_POSTED) ? undefined : LATE_MESSAGE_MS);
+    plane.reactor.turn();
     start.beats[0]! += 1;
-    if (mailbox.received !== Atomics.load(start.beats, MESSAGES_POSTED)) mailbox.receive();
     if (mailbox.draining && !drained && plane.open === 0) {
       drained = true;
       post({ kind: "drained" });
@@ -39,15 +33,12 @@ function runDataThread(start: DataThreadStart, port: Port): never {
 /** What the main thread asks, read when it wakes the loop. */
 class Mailbox extends Source {
   draining = false;
-  /** Messages handled so far. */
-  received: number;
   readonly #plane: Plane;
   readonly #port: Port;
   readonly #wakeFd: number;
 
-  constructor(plane: Plane, port: Port, wakeFd: number, received: number) {
+  constructor(plane: Plane, port: Port, wakeFd: number) {
     super();
-    this.received = received;
     this.#plane = plane;
     this.#port = port;
     this.#wakeFd = wakeFd;
@@ -55,13 +46,7 @@ class Mailbox extends Source {
 
   override onReady(_events: number): void {
     clearWakeup(this.#wakeFd);
-    this.receive();
-  }
-
-  /** Handles the messages that are there. */
-  receive(): void {
     for (let next = receiveMessageOnPort(this.#port); next !== undefined; next = receiveMessageOnPort(this.#port)) {
-      this.received += 1;
       this.#handle(next.message as ToData);
     }
   }

@@ -41,7 +41,7 @@ export class DataThread {
   restarts = 0;
   readonly #options: DataThreadOptions;
   readonly #wakeFd: number = openWakeup();
-  readonly #beats = new Int32Array(new SharedArrayBuffer(8));
+  readonly #beats = new Int32Array(new SharedArrayBuffer(4));
   readonly #openFds: Uint8Array;
   readonly #watch: ReturnType<typeof setInterval>;
   readonly #snapshots = new Map<number, (snapshot: Snapshot) => void>();
@@ -113,7 +113,6 @@ export class DataThread {
       listeners,
       wakeFd: this.#wakeFd,
       beats: this.#beats,
-      messagesBefore: Atomics.load(this.#beats, 1),
       openFds: this.#openFds,
     };
     const worker = new Worker(program ?? dataThreadProgram(), { workerData: start });
@@ -210,7 +209,6 @@ export class DataThread {
   #post(message: ToData): void {
     if (this.#worker === null) return;
     this.#worker.postMessage(message);
-    Atomics.add(this.#beats, 1, 1);
     wake(this.#wakeFd);
   }
 }
