@@ -1,0 +1,2 @@
+/** Pure decisions on plain data: balancing, breakers, retries, routes. */
+export {};
