@@ -1,5 +1,6 @@
 import type { Direction } from "@bowline/contracts";
 import type { Snapshot } from "@bowline/metrics";
+import type { EndpointsUpdate, Outbound } from "@bowline/model";
 import type { Config, SocketAddr } from "./config/types.ts";
 import type { LogRecord } from "./log/format.ts";
 
@@ -12,13 +13,29 @@ import type { LogRecord } from "./log/format.ts";
 //   shared memory    written by   read by
 //   beats[0]         data         main: a turn counter; a data thread that stops counting is stuck, and replaced
 //   openFds[fd]      data         main: 1 while the data thread has fd open; closed by main when the thread is gone
+//
+// Discovery. A data thread holds what it asked for until it lets go of it, and decides itself when something is idle:
+//
+//   data: discover t ─▶ main: outbound t, again with every change ─▶ data: undiscover t
+//   data: resolve p ──▶ main: endpoints p (the first is a reset or gone), then changes ──▶ data: unresolve p
+//
+// Main has one stream to the control plane for each t and p, whatever number of threads hold it. It says nothing until it
+// knows something: while the control plane is away, a new t or p waits, and an old one keeps what was said last. Messages
+// that were under way when a thread let go still arrive: the thread ignores what it does not hold, and deltas before the
+// first reset. Asking again for what is held is harmless. A thread that ends lets go of everything; the next asks anew.
 
 /** Asked of a data thread. */
 export type ToData =
   | { readonly kind: "snapshot"; readonly id: number }
   | { readonly kind: "log-filter"; readonly text: string }
   /** Stop accepting, finish what is in flight, say `drained` when nothing is open any more. */
-  | { readonly kind: "drain" };
+  | { readonly kind: "drain" }
+  /** All that is known about a target, replacing what was said before. */
+  | { readonly kind: "outbound"; readonly target: string; readonly outbound: Outbound }
+  /** A reset is the whole truth of this moment; mostly it confirms what is known, and changes little. */
+  | { readonly kind: "endpoints"; readonly path: string; readonly update: EndpointsUpdate }
+  /** The stream that brought the endpoints is lost: until the next `endpoints` for this path nobody confirms them. */
+  | { readonly kind: "endpoints-unconfirmed"; readonly path: string };
 
 /** Said by a data thread. */
 export type FromData =
@@ -27,7 +44,13 @@ export type FromData =
   | { readonly kind: "log"; readonly record: LogRecord }
   /** From now on the listening sockets are the main thread's alone: it closes them, so that new clients are refused. */
   | { readonly kind: "stopped-accepting" }
-  | { readonly kind: "drained" };
+  | { readonly kind: "drained" }
+  /** `target` is an original destination, `ip:port` or `[ipv6]:port`, or an authority, `name:port`. */
+  | { readonly kind: "discover"; readonly target: string }
+  | { readonly kind: "undiscover"; readonly target: string }
+  /** `path` is `name:port`, as policies and profiles give it. */
+  | { readonly kind: "resolve"; readonly path: string }
+  | { readonly kind: "unresolve"; readonly path: string };
 
 /** A listening socket opened by the main thread, so that it survives a data thread. */
 export interface BoundListener {
