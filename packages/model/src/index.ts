@@ -1,3 +1,5 @@
+export { Balancer } from "./balance/balancer.ts";
+export type { Slot } from "./balance/slot.ts";
 export {
   type EndpointMeta,
   type EndpointsUpdate,
