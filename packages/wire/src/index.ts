@@ -29,4 +29,19 @@ export {
 export { HeadStep, headErrorReason, isHeadSizeError } from "./http1/head-step.ts";
 export { parseRequestHead, parseResponseHead } from "./http1/parse-head.ts";
 export { rewriteHead, rewrittenHeadBytes } from "./http1/rewrite-head.ts";
+export {
+  FIELD_LIST_STRIDE,
+  FIELD_META,
+  FIELD_NAME_AT,
+  FIELD_VALUE_AT,
+  FIELD_VALUE_END,
+  FieldList,
+  META_DROPPED,
+  META_NAME_ID,
+  META_NEVER_INDEXED,
+} from "./http2/fields.ts";
+export { HpackDecoder, type HpackLimits } from "./http2/hpack/decoder.ts";
+export { HpackEncoder } from "./http2/hpack/encoder.ts";
+export { HpackStep } from "./http2/hpack/hpack-step.ts";
+export { NAME_BYTES, NameId, nameIdOf } from "./http2/name-id.ts";
 export { ClientHello, HELLO_BYTES_MAX, HelloStep, readClientHello } from "./tls/client-hello.ts";

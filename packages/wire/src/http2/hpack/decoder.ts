@@ -1,0 +1,307 @@
+import {
+  copyBytes,
+  FIELD_LIST_STRIDE,
+  FIELD_META,
+  FIELD_NAME_AT,
+  FIELD_OVERHEAD_BYTES,
+  FIELD_VALUE_AT,
+  FIELD_VALUE_END,
+  FieldList,
+  META_NAME_ID,
+  META_NEVER_INDEXED,
+} from "../fields.ts";
+import { nameIdOf } from "../name-id.ts";
+import { DynamicTable, TABLE_BYTES_DEFAULT } from "./dynamic-table.ts";
+import { HpackStep } from "./hpack-step.ts";
+import { huffmanDecode, huffmanDecodedBytes, huffmanDecodedMax } from "./huffman.ts";
+import { STATIC_BYTES, STATIC_COUNT, STATIC_ENTRIES } from "./static-table.ts";
+
+export interface HpackLimits {
+  /** Our SETTINGS_HEADER_TABLE_SIZE. */
+  readonly tableBytesMax: number;
+  /** Our SETTINGS_MAX_HEADER_LIST_SIZE, counted as RFC 9113 §6.5.2 says. */
+  readonly listBytesMax: number;
+  readonly fieldsMax: number;
+}
+
+/** RFC 7541 §5.1 leaves a bound to us: larger numbers, and numbers written longer than this many bytes, are errors. */
+const INTEGER_MAX = (1 << 28) - 1;
+const INTEGER_SHIFT_MAX = 28;
+
+/** A literal that may come to more than this is measured before anything is written. */
+const LITERAL_TRUSTED_BYTES = 4096;
+/** Free arena kept behind a block's fields, so that a few added by the list's user find room. */
+const SPARE_BYTES = 256;
+
+/** Decodes the header blocks of one connection's one direction (RFC 7541). */
+export class HpackDecoder {
+  /** What decode() came to: a scratch list, valid until the next decode(), or a shared one. */
+  fields: FieldList;
+  readonly table: DynamicTable = new DynamicTable(STATIC_BYTES);
+  private readonly limits: HpackLimits;
+  private readonly scratch = new FieldList();
+  /** What size updates may ask for: the default until our SETTINGS are acknowledged, or ours where larger. */
+  private tableBytesLimit: number;
+  /** RFC 7541 §4.2: our acknowledged limit is below the table's size, so the next block must begin with an update. */
+  private updateDue = false;
+  private tooLarge = false;
+
+  /** Where the integer or string head read last ended: kept here because a method returns one number. */
+  private next = 0;
+  private readonly name = new StringHead();
+  private readonly value = new StringHead();
+
+  constructor(limits: HpackLimits) {
+    this.limits = limits;
+    this.fields = this.scratch;
+    this.tableBytesLimit = Math.max(limits.tableBytesMax, TABLE_BYTES_DEFAULT);
+  }
+
+  /** The peer acknowledged our SETTINGS: from here on it must keep to our table size. */
+  settingsAcknowledged(): void {
+    this.tableBytesLimit = this.limits.tableBytesMax;
+    this.updateDue = this.table.tableBytesMax > this.tableBytesLimit;
+  }
+
+  /** Decodes the complete block [at, end) and reads nothing else. The result is in `fields`. */
+  decode(bytes: Uint8Array, at: number, end: number): HpackStep {
+    const scratch = this.scratch;
+    const table = this.table;
+    this.fields = scratch;
+    this.tooLarge = false;
+    scratch.count = 0;
+    scratch.listBytes = 0;
+    scratch.bytes = table.bytes;
+    scratch.end = table.end;
+    const p = this.sizeUpdates(bytes, at, end);
+    if (p < 0 || !this.decodeFields(bytes, p, end)) return HpackStep.CompressionError;
+    return this.tooLarge ? HpackStep.ListTooLarge : HpackStep.Ok;
+  }
+
+  /** Frees what a large block left behind. For when nobody holds `fields`, as before a connection idles. */
+  trim(): void {
+    const table = this.table;
+    if (table.bytes === STATIC_BYTES) return;
+    table.makeRoom(0);
+    this.scratch.count = 0;
+    this.scratch.bytes = table.bytes;
+    this.scratch.end = table.end;
+  }
+
+  /** RFC 7541 §4.2: only at a block's start. Returns the first field's offset, -1 for an error. */
+  private sizeUpdates(bytes: Uint8Array, at: number, end: number): number {
+    let p = at;
+    while (p < end && (bytes[p]! & 0xe0) === 0x20) {
+      const bytesMax = this.integer(bytes, p, end, 0x1f);
+      if (bytesMax < 0 || bytesMax > this.tableBytesLimit) return -1;
+      this.table.resize(bytesMax);
+      this.updateDue = false;
+      p = this.next;
+    }
+    return this.updateDue ? -1 : p;
+  }
+
+  private decodeFields(bytes: Uint8Array, at: number, end: number): boolean {
+    let p = at;
+    while (p < end) {
+      const first = bytes[p]!;
+      if (first >= 0x80) {
+        let index = first & 0x7f;
+        p++;
+        if (index === 0x7f) {
+          index = this.integer(bytes, p - 1, end, 0x7f);
+          p = this.next;
+        }
+        if (index <= 0 || !this.indexed(index)) return false;
+      } else {
+        p = this.literal(bytes, p, end, first);
+        if (p < 0) return false;
+      }
+    }
+    return true;
+  }
+
+  /** RFC 7541 §6.1. The field points to where the entry's bytes are; nothing is copied. */
+  private indexed(index: number): boolean {
+    let entries = STATIC_ENTRIES;
+    let entry = index * FIELD_LIST_STRIDE;
+    if (index > STATIC_COUNT) {
+      const dynamic = index - STATIC_COUNT - 1;
+      if (dynamic >= this.table.count) return false;
+      entries = this.table.entries;
+      entry = this.table.entryAt(dynamic);
+    }
+    const nameAt = entries[entry + FIELD_NAME_AT]!;
+    this.keep(
+      nameAt,
+      entries[entry + FIELD_VALUE_AT]!,
+      entries[entry + FIELD_VALUE_END]!,
+      entries[entry + FIELD_META]!,
+    );
+    return true;
+  }
+
+  /**
+   * RFC 7541 §6.2. Both strings' heads are read before any byte is written, so that room is made once. Returns the offset
+   * behind the field, -1 for an error.
+   */
+  private literal(bytes: Uint8Array, at: number, end: number, first: number): number {
+    const indexing = first >= 0x40;
+    if (!indexing && first >= 0x20) return -1; // A size update behind a field.
+    const nameIndex = this.integer(bytes, at, end, indexing ? 0x3f : 0x0f);
+    if (nameIndex < 0 || nameIndex > STATIC_COUNT + this.table.count) return -1;
+    const name = this.name;
+    if (nameIndex !== 0) name.empty(this.next);
+    else if (!this.string(bytes, end, name)) return -1;
+    if (!this.string(bytes, end, this.value)) return -1;
+    const next = this.next;
+
+    let need = this.nameBytesOf(nameIndex) + name.decodedMax + this.value.decodedMax;
+    if (need > LITERAL_TRUSTED_BYTES) {
+      const nameBytes = name.measure(bytes);
+      const valueBytes = this.value.measure(bytes);
+      if (nameBytes < 0 || valueBytes < 0) return -1;
+      need = this.nameBytesOf(nameIndex) + nameBytes + valueBytes;
+      if (this.fitsNowhere(need, indexing)) {
+        this.tooLarge = true;
+        if (indexing) this.table.insert(0, 0, need, 0);
+        return next;
+      }
+    }
+    // One byte more, which Huffman decoding may write to.
+    if (this.scratch.end + need + 1 > this.table.bytes.length) this.makeRoom(need + 1 + (end - next) * 2 + SPARE_BYTES);
+    return this.store(bytes, first, nameIndex) ? next : -1;
+  }
+
+  /** Decodes the literal whose strings' heads were read, to the end of the arena, where there is room. */
+  private store(bytes: Uint8Array, first: number, nameIndex: number): boolean {
+    const scratch = this.scratch;
+    const table = this.table;
+    const arena = table.bytes;
+    const nameAt = scratch.end;
+    let meta = 0;
+    let valueAt = nameAt;
+    if (nameIndex === 0) {
+      valueAt = decodeString(bytes, this.name, arena, nameAt);
+      if (valueAt < 0) return false;
+      meta = nameIdOf(arena, nameAt, valueAt);
+    } else {
+      const entries = nameIndex > STATIC_COUNT ? table.entries : STATIC_ENTRIES;
+      const entry =
+        nameIndex > STATIC_COUNT ? table.entryAt(nameIndex - STATIC_COUNT - 1) : nameIndex * FIELD_LIST_STRIDE;
+      const from = entries[entry + FIELD_NAME_AT]!;
+      const to = entries[entry + FIELD_VALUE_AT]!;
+      copyBytes(arena, from, to, arena, nameAt);
+      valueAt = nameAt + to - from;
+      meta = entries[entry + FIELD_META]! & META_NAME_ID;
+    }
+    const valueEnd = decodeString(bytes, this.value, arena, valueAt);
+    if (valueEnd < 0) return false;
+    const inserted = first >= 0x40 && table.insert(nameAt, valueAt, valueEnd, meta);
+    if (first < 0x40 && (first & 0x10) !== 0) meta |= META_NEVER_INDEXED;
+    const kept = this.keep(nameAt, valueAt, valueEnd, meta);
+    if (inserted || kept) scratch.end = valueEnd;
+    return true;
+  }
+
+  /** Adds a decoded field to the list unless that is full; false when it is not kept. */
+  private keep(nameAt: number, valueAt: number, valueEnd: number, meta: number): boolean {
+    const scratch = this.scratch;
+    if (this.tooLarge) return false;
+    if (
+      scratch.count >= this.limits.fieldsMax ||
+      scratch.listBytes + valueEnd - nameAt + FIELD_OVERHEAD_BYTES > this.limits.listBytesMax
+    ) {
+      this.tooLarge = true;
+      return false;
+    }
+    scratch.push(nameAt, valueAt, valueEnd, meta);
+    return true;
+  }
+
+  private fitsNowhere(fieldBytes: number, indexing: boolean): boolean {
+    if (indexing && fieldBytes + FIELD_OVERHEAD_BYTES <= this.table.tableBytesMax) return false;
+    return this.tooLarge || this.scratch.listBytes + fieldBytes + FIELD_OVERHEAD_BYTES > this.limits.listBytesMax;
+  }
+
+  private nameBytesOf(index: number): number {
+    if (index === 0) return 0;
+    const entries = index > STATIC_COUNT ? this.table.entries : STATIC_ENTRIES;
+    const entry = index > STATIC_COUNT ? this.table.entryAt(index - STATIC_COUNT - 1) : index * FIELD_LIST_STRIDE;
+    return entries[entry + FIELD_VALUE_AT]! - entries[entry + FIELD_NAME_AT]!;
+  }
+
+  /** Room behind the list in the midst of a block: the fields decoded so far move with the table's entries. */
+  private makeRoom(bytes: number): void {
+    const scratch = this.scratch;
+    const table = this.table;
+    const saved = new FieldList();
+    saved.copyFrom(scratch);
+    table.makeRoom(saved.end + bytes);
+    copyBytes(saved.bytes, 0, saved.end, table.bytes, table.end);
+    for (let at = 0; at < scratch.count * FIELD_LIST_STRIDE; at += FIELD_LIST_STRIDE) {
+      scratch.entries[at + FIELD_NAME_AT] = saved.entries[at + FIELD_NAME_AT]! + table.end;
+      scratch.entries[at + FIELD_VALUE_AT] = saved.entries[at + FIELD_VALUE_AT]! + table.end;
+      scratch.entries[at + FIELD_VALUE_END] = saved.entries[at + FIELD_VALUE_END]! + table.end;
+    }
+    scratch.bytes = table.bytes;
+    scratch.end = table.end + saved.end;
+  }
+
+  /** RFC 7541 §5.2, its head only, at `next`; `next` is then behind the string. */
+  private string(bytes: Uint8Array, end: number, out: StringHead): boolean {
+    const at = this.next;
+    if (at >= end) return false;
+    const length = this.integer(bytes, at, end, 0x7f);
+    if (length < 0 || length > end - this.next) return false;
+    out.at = this.next;
+    out.end = this.next + length;
+    out.huffman = bytes[at]! >= 0x80;
+    out.decodedMax = out.huffman ? huffmanDecodedMax(length) : length;
+    this.next = out.end;
+    return true;
+  }
+
+  /** RFC 7541 §5.1, at `at`, which is below `end`. Returns the number and sets `next`, or returns -1. */
+  private integer(bytes: Uint8Array, at: number, end: number, prefixMask: number): number {
+    let value = bytes[at]! & prefixMask;
+    let p = at + 1;
+    if (value === prefixMask) {
+      for (let shift = 0; ; shift += 7) {
+        if (p >= end || shift > INTEGER_SHIFT_MAX) return -1;
+        const byte = bytes[p++]!;
+        value += (byte & 0x7f) * 2 ** shift;
+        if (value > INTEGER_MAX) return -1;
+        if (byte < 0x80) break;
+      }
+    }
+    this.next = p;
+    return value;
+  }
+}
+
+/** Where a string lies in the block, and the most bytes it may decode to. */
+class StringHead {
+  at = 0;
+  end = 0;
+  huffman = false;
+  decodedMax = 0;
+
+  empty(at: number): void {
+    this.at = at;
+    this.end = at;
+    this.huffman = false;
+    this.decodedMax = 0;
+  }
+
+  /** The bytes it does decode to, -1 for a coding error. */
+  measure(bytes: Uint8Array): number {
+    return this.huffman ? huffmanDecodedBytes(bytes, this.at, this.end) : this.end - this.at;
+  }
+}
+
+function decodeString(bytes: Uint8Array, string: StringHead, out: Uint8Array, outAt: number): number {
+  if (string.huffman) return huffmanDecode(bytes, string.at, string.end, out, outAt);
+  copyBytes(bytes, string.at, string.end, out, outAt);
+  return outAt + string.end - string.at;
+}
