@@ -2,16 +2,26 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { RunningProcess } from "@bowline/testkit";
 import { BACKEND_ADDRESS } from "./backend-address.ts";
-import { type BenchCase, BODIES } from "./cases.ts";
+import { type BenchCase, BODIES, type Http2Answer } from "./cases.ts";
 import { type Lab, writeConfig } from "./lab.ts";
 import { nginxPreamble } from "./nginx-preamble.ts";
 
 /** Starts what the case's load asks for, listening on the backend port of every route. */
 export function startBackend(lab: Lab, benchCase: BenchCase): Promise<RunningProcess> {
   const ports = lab.routes.map(({ backendPort }) => backendPort);
-  if (benchCase.load.kind === "bulk")
-    return lab.startBackend([lab.bulk, "source", BACKEND_ADDRESS, String(ports[0]), String(ports.length)], ports);
-  return startWebServer(lab, ports);
+  const listening = [BACKEND_ADDRESS, String(ports[0]), String(ports.length)];
+  const { load } = benchCase;
+  switch (load.kind) {
+    case "requests":
+    case "held":
+      return startWebServer(lab, ports);
+    case "streams":
+      return lab.startBackend([lab.h2Backend, ...listening, load.answer], ports);
+    case "idle-streams":
+      return lab.startBackend([lab.h2Backend, ...listening, "held" satisfies Http2Answer], ports);
+    case "bulk":
+      return lab.startBackend([lab.bulk, "source", ...listening], ports);
+  }
 }
 
 function startWebServer(lab: Lab, ports: readonly number[]): Promise<RunningProcess> {

@@ -1,5 +1,5 @@
-/** How a proxy is set up: it understands HTTP/1, or it only forwards TCP. */
-export type ProxyMode = "http" | "tcp";
+/** How a proxy is set up: it understands HTTP/1, it speaks HTTP/2 on both sides, or it only forwards TCP. */
+export type ProxyMode = "http" | "http2" | "tcp";
 
 /** wrk asks for one path over and over, in a closed loop. */
 export interface RequestLoad {
@@ -8,6 +8,18 @@ export interface RequestLoad {
   readonly connections: number;
   /** Every request on a connection of its own. */
   readonly closeEach: boolean;
+}
+
+/** What the HTTP/2 backend does with every request; bench/h2-backend.c says more. */
+export type Http2Answer = "small" | "grpc-unary" | "grpc-stream" | "held";
+
+/** h2load keeps so many requests going on every connection, in a closed loop. */
+export interface StreamLoad {
+  readonly kind: "streams";
+  readonly answer: Exclude<Http2Answer, "held">;
+  readonly connections: number;
+  /** At once, per connection. */
+  readonly streams: number;
 }
 
 /** A sender that never stops and a receiver that counts. */
@@ -24,16 +36,26 @@ export interface HeldLoad {
   readonly requestsPerSecond: number;
 }
 
+/** Requests that have had a response head and then stay open. */
+export interface IdleStreamLoad {
+  readonly kind: "idle-streams";
+  readonly connections: number;
+  /** Per connection. */
+  readonly streams: number;
+}
+
 export interface BenchCase {
   readonly name: string;
   readonly title: string;
   readonly mode: ProxyMode;
   /** Bodies of 64 KiB and more, where a proxy may be set up to splice. */
   readonly largeBodies: boolean;
-  readonly load: RequestLoad | BulkLoad | HeldLoad;
+  readonly load: Load;
   /** What a reader must know to read the table right. */
   readonly note?: string;
 }
+
+export type Load = RequestLoad | StreamLoad | BulkLoad | HeldLoad | IdleStreamLoad;
 
 /** What the backend serves, by path. ASCII, so that a body can be compared as text. */
 export const BODIES: Readonly<Record<string, string>> = {
@@ -75,6 +97,35 @@ export const CASES: readonly BenchCase[] = [
     note: "The floor opens a connection to the backend for every request; the HTTP proxies reuse theirs, so here it is no floor.",
   },
   {
+    name: "http2-small-1",
+    title: "HTTP/2, 37-byte responses, 1 connection with 100 streams",
+    mode: "http2",
+    largeBodies: false,
+    load: { kind: "streams", answer: "small", connections: 1, streams: 100 },
+  },
+  {
+    name: "http2-small-10",
+    title: "HTTP/2, 37-byte responses, 10 connections with 100 streams each",
+    mode: "http2",
+    largeBodies: false,
+    load: { kind: "streams", answer: "small", connections: 10, streams: 100 },
+  },
+  {
+    name: "grpc-unary",
+    title: "gRPC, unary, 32-byte messages, 10 connections with 10 calls each",
+    mode: "http2",
+    largeBodies: false,
+    load: { kind: "streams", answer: "grpc-unary", connections: 10, streams: 10 },
+  },
+  {
+    name: "grpc-stream",
+    title: "gRPC, 100 messages of 32 bytes from the server per call, 10 connections with 10 calls each",
+    mode: "http2",
+    largeBodies: false,
+    load: { kind: "streams", answer: "grpc-stream", connections: 10, streams: 10 },
+    note: "A request is a whole call here; the messages of the calls of a connection come in turns, a DATA frame each.",
+  },
+  {
     name: "tcp-small",
     title: `Opaque TCP, small requests and responses, ${CONNECTIONS} connections`,
     mode: "tcp",
@@ -101,6 +152,14 @@ export const CASES: readonly BenchCase[] = [
     mode: "http",
     largeBodies: false,
     load: { kind: "held", path: "/small", connections: 2000, requestsPerSecond: 500 },
+  },
+  {
+    name: "http2-idle-streams",
+    title: "Memory with 10,000 open HTTP/2 streams that carry nothing, on 100 connections",
+    mode: "http2",
+    largeBodies: false,
+    load: { kind: "idle-streams", connections: 100, streams: 100 },
+    note: "KB per stream: by how much RSS without files' pages is above that with one stream on every connection.",
   },
 ];
 

@@ -33,6 +33,28 @@ export function ratioTo(result: CaseResult, entry: Entry, reference: string, fig
   return pairedRatio(series(entry, figure), series(other, figure));
 }
 
+/**
+ * Like `ratioTo`, but to the better, that is lower, of two proxies round by round; NaN unless both were measured, as
+ * nobody knows then which one it would have been.
+ */
+export function ratioToBetter(
+  result: CaseResult,
+  entry: Entry,
+  [first, second]: readonly [string, string],
+  figure: Figure,
+): number {
+  const others = [first, second].map((name) => entryOf(result, name));
+  const [one, two] = others.map((other) =>
+    other === undefined || other.failure !== null ? [] : series(other, figure),
+  );
+  if (one === undefined || two === undefined || entry.failure !== null) return Number.NaN;
+  const lower = one.map((value, round) => {
+    const twin = two[round];
+    return value === undefined || twin === undefined ? undefined : Math.min(value, twin);
+  });
+  return pairedRatio(series(entry, figure), lower);
+}
+
 export function entryOf(result: CaseResult | undefined, competitor: string): Entry | undefined {
   return result?.entries.find((entry) => entry.competitor.name === competitor);
 }

@@ -17,6 +17,7 @@ export interface Lab extends AsyncDisposable {
   readonly routes: readonly Route[];
   readonly floor: string;
   readonly bulk: string;
+  readonly h2Backend: string;
   /** A directory of this process's own, writable for it. */
   directory(name: string): string;
   /** Starts a proxy on the proxy core as the user whose connections are not redirected; returns once it listens. */
@@ -54,7 +55,8 @@ export async function setUpLab(routeCount: number): Promise<Lab> {
   if (proxyCore === undefined || loadCore === undefined) throw new Error("the bench needs two cores of its own");
   const root = mkdtempSync(join(tmpdir(), "bowline-bench-"));
   process.once("exit", () => rmSync(root, { recursive: true, force: true }));
-  const [floor, bulk] = await Promise.all([compile("floor", root), compile("bulk", root)]);
+  const compiled = ["floor", "bulk", "h2-backend"].map((name) => compile(name, root));
+  const [floor = "", bulk = "", h2Backend = ""] = await Promise.all(compiled);
   // Other users read the programs and files in it.
   await mustRun(["chmod", "755", root]);
   const routes = Array.from({ length: routeCount }, (_, index) => ({
@@ -75,6 +77,7 @@ export async function setUpLab(routeCount: number): Promise<Lab> {
     routes,
     floor,
     bulk,
+    h2Backend,
     directory: (name) => {
       const path = join(root, name);
       mkdirSync(path, { recursive: true });

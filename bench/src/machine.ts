@@ -35,6 +35,8 @@ export async function describeVersions(): Promise<string> {
   const tools = [
     { name: "haproxy", argv: ["haproxy", "-v"] },
     { name: "nginx", argv: ["nginx", "-v"] },
+    { name: "nghttpx", argv: ["nghttpx", "--version"] },
+    { name: "h2load", argv: ["h2load", "--version"] },
     { name: "wrk", argv: ["wrk", "-v"] },
     { name: "cc", argv: ["cc", "--version"] },
   ];

@@ -2,14 +2,14 @@ import { writeFileSync } from "node:fs";
 import { loadavg } from "node:os";
 import { join } from "node:path";
 import { CASES } from "./cases.ts";
-import { bowline, type Competitor, floor, haproxy, nginx } from "./competitors/index.ts";
+import { bowline, type Competitor, floor, haproxy, nghttpx, nginx } from "./competitors/index.ts";
 import { type Lab, setUpLab } from "./lab.ts";
 import { describeMachine, describeVersions } from "./machine.ts";
 import { BUSY_LOAD, formatCase, formatResults, formatTargets, type RunDescription } from "./report.ts";
 import { type CaseResult, runCase } from "./run-case.ts";
 import { parseSettings, type Settings } from "./settings.ts";
 
-const COMPETITORS: readonly Competitor[] = [haproxy, nginx, floor, bowline];
+const COMPETITORS: readonly Competitor[] = [haproxy, nginx, nghttpx, floor, bowline];
 const RESULTS = join(import.meta.dir, "../RESULTS.md");
 
 const settings = parseSettings(process.env);
@@ -41,7 +41,8 @@ async function runCases(lab: Lab, chosen: Settings): Promise<CaseResult[]> {
   const results: CaseResult[] = [];
   for (const benchCase of CASES.filter(({ name }) => chosen.cases.includes(name))) {
     console.log(`\nbench: ${benchCase.name}`);
-    const result = await runCase(lab, benchCase, COMPETITORS, chosen, (line) => console.log(`  ${line}`));
+    const competitors = COMPETITORS.filter(({ modes }) => modes.includes(benchCase.mode));
+    const result = await runCase(lab, benchCase, competitors, chosen, (line) => console.log(`  ${line}`));
     results.push(result);
     console.log(`\n${formatCase(result)}`);
   }

@@ -11,6 +11,8 @@ export interface Memory {
   readonly rssBytes: number;
   /** Pages shared with other processes count in part. */
   readonly pssBytes: number;
+  /** The part of RSS that is no file's: without the pages of programs and libraries, which come and go. */
+  readonly anonymousBytes: number;
   /** The sum of the processes' own peaks. */
   readonly peakRssBytes: number;
 }
@@ -62,14 +64,16 @@ export function readCpuTime(rootPid: number): CpuTime {
 
 /** @throws Error when the root process is gone */
 export function readMemory(rootPid: number): Memory {
-  let [rssBytes, pssBytes, peakRssBytes] = [0, 0, 0];
+  let [rssBytes, pssBytes, anonymousBytes, peakRssBytes] = [0, 0, 0, 0];
   for (const { pid } of liveTree(rootPid)) {
     const rollup = tryRead(`/proc/${pid}/smaps_rollup`);
     rssBytes += parseKilobytes(rollup, "Rss");
     pssBytes += parseKilobytes(rollup, "Pss");
-    peakRssBytes += parseKilobytes(tryRead(`/proc/${pid}/status`), "VmHWM");
+    const status = tryRead(`/proc/${pid}/status`);
+    anonymousBytes += parseKilobytes(status, "RssAnon");
+    peakRssBytes += parseKilobytes(status, "VmHWM");
   }
-  return { rssBytes, pssBytes, peakRssBytes };
+  return { rssBytes, pssBytes, anonymousBytes, peakRssBytes };
 }
 
 function liveTree(rootPid: number): StatLine[] {

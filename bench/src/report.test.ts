@@ -9,6 +9,7 @@ function entry(name: string, cpuByRound: number[], more: Partial<Entry> = {}): E
   const competitor: Competitor = {
     name,
     configuration: "as it is",
+    modes: ["http", "http2", "tcp"],
     absence: () => null,
     command: (_lab, { proxyPort }) => ({ argv: [name], port: proxyPort }),
   };
@@ -22,7 +23,7 @@ function entry(name: string, cpuByRound: number[], more: Partial<Entry> = {}): E
       errors: 0,
     }),
   );
-  return { competitor, samples, memory: null, absence: null, failure: null, ...more };
+  return { competitor, samples, memory: null, bytesPerStream: null, absence: null, failure: null, ...more };
 }
 
 function result(caseName: string, entries: Entry[]): CaseResult {
@@ -80,9 +81,27 @@ for (const { name, bowlineCpu, want } of verdicts) {
 }
 
 test("memory is judged in MB of a million bytes", () => {
-  const memory = { rssBytes: 61e6, pssBytes: 50e6, peakRssBytes: 70e6 };
+  const memory = { rssBytes: 61e6, pssBytes: 50e6, anonymousBytes: 40e6, peakRssBytes: 70e6 };
   const text = formatTargets([result("memory-100", [entry("bowline", [], { memory })])]);
   expect(row(text, "memory-100")?.slice(2)).toEqual(["≤ 60 MB", "61.0", "NOT MET"]);
+});
+
+test("a target of the better of two: the lower figure of each round counts, and both must be there", () => {
+  const entries = [entry("haproxy", [10, 20]), entry("nghttpx", [20, 10]), entry("bowline", [7, 9])];
+  const what = "CPU per request, of the better of haproxy and nghttpx";
+  const reached = (some: Entry[]) =>
+    row(formatTargets([result("http2-small-1", some)]), "http2-small-1", what)?.slice(3);
+  expect(reached(entries)).toEqual(["0.800", "met"]);
+  expect(reached(entries.toSpliced(1, 1))).toEqual(["–", "not measured"]);
+  expect(reached(entries.with(0, entry("haproxy", [10, 20], { failure: "a wrong body" })))).toEqual([
+    "–",
+    "not measured",
+  ]);
+});
+
+test("an idle stream is judged in KB of a thousand bytes", () => {
+  const text = formatTargets([result("http2-idle-streams", [entry("bowline", [], { bytesPerStream: 4_100 })])]);
+  expect(row(text, "http2-idle-streams")?.slice(2)).toEqual(["≤ 4 KB", "4.1", "NOT MET"]);
 });
 
 test("the results name machine, versions, command and every configuration", () => {

@@ -41,7 +41,7 @@ export function formatTargets(results: readonly CaseResult[]): string {
     ({ caseName, what, limit, measured, met, unit }) => {
       const value = measured(results);
       const verdict = Number.isNaN(value) ? "not measured" : met(value) ? "met" : "NOT MET";
-      return [caseName, what, limit, unit === "MB" ? fixed(value, 1) : fixed(value, 3), verdict];
+      return [caseName, what, limit, unit === "ratio" ? fixed(value, 3) : fixed(value, 1), verdict];
     },
   );
   return `## Targets\n\n${markdownTable(["case", "Bowline's figure", "target", "reached", "verdict"], rows)}`;
@@ -49,7 +49,7 @@ export function formatTargets(results: readonly CaseResult[]): string {
 
 /** The whole of RESULTS.md. */
 export function formatResults(run: RunDescription, results: readonly CaseResult[]): string {
-  const competitors = results[0]?.entries.map(({ competitor }) => competitor) ?? [];
+  const competitors = new Set(results.flatMap(({ entries }) => entries.map(({ competitor }) => competitor)));
   const head = `# Results
 
 Written by \`${run.command}\` on ${run.date}; [README.md](README.md) says what is measured and how to read it.
@@ -59,7 +59,7 @@ Written by \`${run.command}\` on ${run.date}; [README.md](README.md) says what i
 - Versions: ${run.versions}.
 - ${run.rounds} rounds of ${run.secondsEach} s per proxy and case, in rotating order. Figures are medians over the rounds, CPU with its
   range; ratios (×) are taken within each round, then their median.
-${competitors.map(({ name, configuration }) => `- ${name}: ${configuration}.`).join("\n")}`;
+${[...competitors].map(({ name, configuration }) => `- ${name}: ${configuration}.`).join("\n")}`;
   return `${[head, formatTargets(results), ...results.map(formatCase)].join("\n\n")}\n`;
 }
 
@@ -77,11 +77,14 @@ function tableOf(result: CaseResult, entries: readonly Entry[]): string {
 function columnsOf(result: CaseResult): Column[] {
   switch (result.benchCase.load.kind) {
     case "requests":
+    case "streams":
       return [...cpuColumns(result, "µs/request", 1), ...requestColumns(result), ...peakColumns];
     case "bulk":
       return [...cpuColumns(result, "ms/GiB", 1e3), ...bulkColumns(result), ...peakColumns];
     case "held":
       return memoryColumns;
+    case "idle-streams":
+      return [...memoryColumns, streamColumn];
   }
 }
 
@@ -98,8 +101,10 @@ function cpuColumns(result: CaseResult, unit: string, divisor: number): Column[]
     },
     { title: "user", cell: (entry) => fixed(medianOf(entry, (sample) => sample.userUsPerUnit) / divisor, 1) },
     { title: "system", cell: (entry) => fixed(medianOf(entry, (sample) => sample.systemUsPerUnit) / divisor, 1) },
-    { title: `× ${REFERENCE}`, cell: (entry) => fixed(ratioTo(result, entry, REFERENCE, cpu), 2) },
-    { title: "× floor", cell: (entry) => fixed(ratioTo(result, entry, "floor", cpu), 2) },
+    ...[...referencesOf(result), "floor"].map((reference) => ({
+      title: `× ${reference}`,
+      cell: (entry: Entry) => fixed(ratioTo(result, entry, reference, cpu), 2),
+    })),
   ];
 }
 
@@ -109,7 +114,10 @@ function requestColumns(result: CaseResult): Column[] {
     { title: `× ${REFERENCE}`, cell: (entry) => fixed(ratioTo(result, entry, REFERENCE, rate), 2) },
     { title: "P50 ms", cell: (entry) => fixed(medianOf(entry, p50) / 1e3, 2) },
     { title: "P99 ms", cell: (entry) => fixed(medianOf(entry, p99) / 1e3, 2) },
-    { title: `P99 × ${REFERENCE}`, cell: (entry) => fixed(ratioTo(result, entry, REFERENCE, p99), 2) },
+    ...referencesOf(result).map((reference) => ({
+      title: `P99 × ${reference}`,
+      cell: (entry: Entry) => fixed(ratioTo(result, entry, reference, p99), 2),
+    })),
     { title: "errors", cell: ({ samples }) => String(samples.reduce((sum, sample) => sum + (sample?.errors ?? 0), 0)) },
   ];
 }
@@ -128,6 +136,16 @@ const memoryColumns: Column[] = [
   { title: "PSS MB", cell: ({ memory }) => megabytes(memory?.pssBytes) },
   { title: "peak RSS MB", cell: ({ memory }) => megabytes(memory?.peakRssBytes) },
 ];
+
+const streamColumn: Column = {
+  title: "KB per stream",
+  cell: ({ bytesPerStream }) => fixed((bytesPerStream ?? Number.NaN) / 1e3, 1),
+};
+
+/** Who a proxy is compared with. */
+function referencesOf({ benchCase }: CaseResult): string[] {
+  return benchCase.mode === "http2" ? [REFERENCE, "nghttpx"] : [REFERENCE];
+}
 
 function megabytes(bytes: number | undefined): string {
   return fixed((bytes ?? Number.NaN) / 1e6, 1);

@@ -3,9 +3,9 @@ import { startBackend } from "./backend.ts";
 import type { BenchCase } from "./cases.ts";
 import type { Competitor } from "./competitors/index.ts";
 import type { Lab, Route } from "./lab.ts";
-import { checkBulk, runBulk } from "./load/bulk.ts";
 import { holdConnections } from "./load/held.ts";
-import { checkResponse, runRequests } from "./load/requests.ts";
+import { connectHolder } from "./load/idle-streams.ts";
+import { checkAnswers, runLoad } from "./load/index.ts";
 import { type Memory, readCpuTime, readMemory } from "./process-usage.ts";
 import type { Settings } from "./settings.ts";
 import { rotated } from "./statistics.ts";
@@ -27,6 +27,8 @@ export interface Entry {
   /** By round; a round in which the proxy could not be measured has none. */
   readonly samples: (Sample | undefined)[];
   memory: Memory | null;
+  /** Only where streams are held. */
+  bytesPerStream: number | null;
   /** Why it did not take part, which is no failure. */
   readonly absence: string | null;
   /** What went wrong. */
@@ -44,7 +46,6 @@ interface Contender {
   readonly running: RunningProcess;
 }
 
-const GIB = 2 ** 30;
 /** Just-in-time compilers want a while; once warm, a short run fills caches and connection pools again. */
 const FIRST_WARM_UP_SECONDS = 3;
 const WARM_UP_SECONDS = 1;
@@ -67,6 +68,7 @@ export async function runCase(
     competitor,
     samples: [],
     memory: null,
+    bytesPerStream: null,
     absence: competitor.absence(benchCase.mode),
     failure: null,
   }));
@@ -74,7 +76,8 @@ export async function runCase(
     if (absence !== null) progress(`${competitor.name}: left out: ${absence}`);
   const backend = await startBackend(lab, benchCase);
   try {
-    if (benchCase.load.kind === "held") await measureMemory(lab, benchCase, entries, settings, progress);
+    if (benchCase.load.kind === "held" || benchCase.load.kind === "idle-streams")
+      await measureMemory(lab, benchCase, entries, settings, progress);
     else await measureRounds(lab, benchCase, entries, settings, progress);
   } finally {
     await backend.stop();
@@ -97,13 +100,18 @@ async function measureRounds(
       await attempt(entry, async () => {
         const contender = await startContender(lab, benchCase, entry, lab.routes[index]!);
         contenders.push(contender);
-        await checkAnswers(lab, benchCase, contender);
+        await checkRunning(lab, benchCase, contender);
       });
     }
     for (let round = 0; round < settings.rounds; round++) {
       for (const contender of rotated(contenders, round)) {
         await attempt(contender.entry, async () => {
-          await runLoad(lab, benchCase, contender, Math.min(settings.secondsEach, warmUpSeconds(round)));
+          await runLoad(
+            lab,
+            contender.route.backendPort,
+            benchCase.load,
+            Math.min(settings.secondsEach, warmUpSeconds(round)),
+          );
           const sample = await measure(lab, benchCase, contender, settings.secondsEach);
           contender.entry.samples[round] = sample;
           progress(progressLine(benchCase, contender, round, sample));
@@ -113,7 +121,7 @@ async function measureRounds(
     for (const contender of contenders) {
       await attempt(contender.entry, async () => {
         contender.entry.memory = readMemory(contender.running.pid);
-        await checkAnswers(lab, benchCase, contender);
+        await checkRunning(lab, benchCase, contender);
         await contender.entry.competitor.checkAfter?.(lab);
       });
     }
@@ -130,22 +138,43 @@ async function measureMemory(
   settings: Settings,
   progress: (line: string) => void,
 ): Promise<void> {
-  const { load } = benchCase;
-  if (load.kind !== "held") throw new Error(`${benchCase.name} holds no connections`);
   const attempt = attemptWith(progress);
   for (const [index, entry] of entries.entries()) {
     await attempt(entry, async () => {
       const { running, route } = await startContender(lab, benchCase, entry, lab.routes[index]!);
       try {
-        const holder = await holdConnections(lab, route.backendPort, load, settings.secondsEach);
-        const memory = readMemory(running.pid);
-        await holder.stop();
-        entry.memory = memory;
-        progress(`${entry.competitor.name}: ${(memory.rssBytes / 1e6).toFixed(1)} MB`);
+        await fillMemory(lab, benchCase, { entry, route, running }, settings.secondsEach);
+        progress(`${entry.competitor.name}: ${((entry.memory?.rssBytes ?? 0) / 1e6).toFixed(1)} MB`);
       } finally {
         await running.stop();
       }
     });
+  }
+}
+
+async function fillMemory(lab: Lab, { load, name }: BenchCase, contender: Contender, seconds: number): Promise<void> {
+  const { entry, route, running } = contender;
+  switch (load.kind) {
+    case "held": {
+      const holder = await holdConnections(lab, route.backendPort, load, seconds);
+      entry.memory = readMemory(running.pid);
+      await holder.stop();
+      return;
+    }
+    case "idle-streams": {
+      const holder = await connectHolder(lab, route.backendPort, load);
+      await Bun.sleep(seconds * 1000);
+      const before = readMemory(running.pid);
+      await holder.openAll();
+      await Bun.sleep(seconds * 1000);
+      entry.memory = readMemory(running.pid);
+      const grownBytes = entry.memory.anonymousBytes - before.anonymousBytes;
+      entry.bytesPerStream = grownBytes / (load.connections * (load.streams - 1));
+      await holder.stop();
+      return;
+    }
+    default:
+      throw new Error(`${name} holds nothing`);
   }
 }
 
@@ -167,43 +196,14 @@ async function startContender(lab: Lab, benchCase: BenchCase, entry: Entry, rout
   return { entry, route, running: await lab.startProxy(entry.competitor.name, command) };
 }
 
-async function checkAnswers(lab: Lab, { load }: BenchCase, { route, running }: Contender): Promise<void> {
+async function checkRunning(lab: Lab, { load }: BenchCase, { route, running }: Contender): Promise<void> {
   if (running.result() !== null) throw new Error(`it ended by itself\n${running.stderr()}`);
-  if (load.kind === "bulk") await checkBulk(lab, route.backendPort);
-  else await checkResponse(lab, route.backendPort, load.path);
-}
-
-interface LoadReport {
-  readonly units: number;
-  readonly seconds: number;
-  readonly p50Us?: number;
-  readonly p99Us?: number;
-  readonly errors: number;
-}
-
-async function runLoad(
-  lab: Lab,
-  { load, name }: BenchCase,
-  { route }: Contender,
-  seconds: number,
-): Promise<LoadReport> {
-  switch (load.kind) {
-    case "requests": {
-      const { requests, ...rest } = await runRequests(lab, route.backendPort, load, seconds);
-      return { units: requests, ...rest };
-    }
-    case "bulk": {
-      const report = await runBulk(lab, route.backendPort, load, seconds);
-      return { units: report.bytes / GIB, seconds: report.seconds, errors: 0 };
-    }
-    case "held":
-      throw new Error(`${name} has no load to time`);
-  }
+  await checkAnswers(lab, route.backendPort, load);
 }
 
 async function measure(lab: Lab, benchCase: BenchCase, contender: Contender, seconds: number): Promise<Sample> {
   const before = readCpuTime(contender.running.pid);
-  const { units, seconds: took, ...rest } = await runLoad(lab, benchCase, contender, seconds);
+  const { units, seconds: took, ...rest } = await runLoad(lab, contender.route.backendPort, benchCase.load, seconds);
   const after = readCpuTime(contender.running.pid);
   if (units === 0) throw new Error(`nothing came through, ${rest.errors} errors`);
   return {

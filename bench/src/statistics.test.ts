@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { median, pairedRatio, rotated } from "./statistics.ts";
+import { median, pairedRatio, percentile, rotated } from "./statistics.ts";
 
 const medians: { values: number[]; want: number }[] = [
   { values: [], want: Number.NaN },
@@ -12,6 +12,20 @@ const medians: { values: number[]; want: number }[] = [
 for (const { values, want } of medians) {
   test(`the median of ${JSON.stringify(values)} is ${want}`, () => {
     expect(median(values)).toBe(want);
+  });
+}
+
+const percentiles: { sorted: number[]; percent: number; want: number }[] = [
+  { sorted: [], percent: 50, want: Number.NaN },
+  { sorted: [7], percent: 99, want: 7 },
+  { sorted: [1, 2, 3, 4], percent: 50, want: 2 },
+  { sorted: [1, 2, 3, 4], percent: 51, want: 3 },
+  { sorted: [1, 2, 3, 4], percent: 99, want: 4 },
+  { sorted: Array.from({ length: 1000 }, (_, index) => index + 1), percent: 99, want: 990 },
+];
+for (const { sorted, percent, want } of percentiles) {
+  test(`percentile ${percent} of ${sorted.length} values is ${want}`, () => {
+    expect(percentile(sorted, percent)).toBe(want);
   });
 }
 

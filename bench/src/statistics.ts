@@ -6,6 +6,11 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
 }
 
+/** The smallest value that at least `percent` of the values do not exceed; NaN of nothing. */
+export function percentile(sorted: ArrayLike<number>, percent: number): number {
+  return sorted[Math.max(0, Math.ceil((sorted.length * percent) / 100) - 1)] ?? Number.NaN;
+}
+
 /**
  * The median of the ratios taken within each round: what slows a whole round down (a busy neighbour, a warm core) hits
  * both sides of its ratio. Rounds that lack either side, or whose reference is not positive, are left out.

@@ -1,5 +1,5 @@
 import { CASES } from "./cases.ts";
-import { cpu, entryOf, type Figure, p99, rate, ratioTo } from "./figures.ts";
+import { cpu, entryOf, type Figure, p99, rate, ratioTo, ratioToBetter } from "./figures.ts";
 import type { CaseResult } from "./run-case.ts";
 
 /** A figure that Bowline is to reach. */
@@ -10,11 +10,15 @@ export interface Target {
   /** NaN when not measured. */
   readonly measured: (results: readonly CaseResult[]) => number;
   readonly met: (measured: number) => boolean;
-  readonly unit: "ratio" | "MB";
+  readonly unit: "ratio" | "MB" | "KB";
 }
 
 const SUBJECT = "bowline";
 
+const HTTP2_PROXIES = ["haproxy", "nghttpx"] as const;
+const STREAM_BYTES_MAX = 4_000;
+
+const streamCases = CASES.filter(({ load }) => load.kind === "streams").map(({ name }) => name);
 const requestCases = CASES.filter(({ load }) => load.kind === "requests").map(({ name }) => name);
 
 export const TARGETS: readonly Target[] = [
@@ -24,8 +28,21 @@ export const TARGETS: readonly Target[] = [
   atMost("CPU per GiB, of haproxy (mode tcp)", "tcp-bulk", cpu, "haproxy", 1.0),
   atLeast("bytes per second, of haproxy (mode tcp)", "tcp-bulk", rate, "haproxy", 1.0),
   ...requestCases.map((name) => atMost("P99 latency, of haproxy", name, p99, "haproxy", 1.2)),
+  ...streamCases.flatMap((name) => [
+    atMostOfBetter("CPU per request", name, cpu, 0.8),
+    atMostOfBetter("P99 latency", name, p99, 1),
+  ]),
   memoryAtMost("memory-100", 60),
   memoryAtMost("memory-2000", 150),
+  {
+    caseName: "http2-idle-streams",
+    what: "resident memory of an idle stream",
+    limit: `≤ ${STREAM_BYTES_MAX / 1e3} KB`,
+    measured: (results) =>
+      (entryOf(resultOf(results, "http2-idle-streams"), SUBJECT)?.bytesPerStream ?? Number.NaN) / 1e3,
+    met: (measured) => measured * 1e3 <= STREAM_BYTES_MAX,
+    unit: "KB",
+  },
 ];
 
 function atMost(what: string, caseName: string, figure: Figure, reference: string, limit: number): Target {
@@ -36,6 +53,18 @@ function atMost(what: string, caseName: string, figure: Figure, reference: strin
     measured: (results) => subjectRatio(results, caseName, figure, reference),
     met: (measured) => measured <= limit,
     unit: "ratio",
+  };
+}
+
+function atMostOfBetter(what: string, caseName: string, figure: Figure, limit: number): Target {
+  return {
+    ...atMost(`${what}, of the better of ${HTTP2_PROXIES.join(" and ")}`, caseName, figure, "", limit),
+    measured: (results) => {
+      const result = resultOf(results, caseName);
+      const entry = entryOf(result, SUBJECT);
+      if (result === undefined || entry === undefined) return Number.NaN;
+      return ratioToBetter(result, entry, HTTP2_PROXIES, figure);
+    },
   };
 }
 

@@ -10,6 +10,7 @@ const DATA_PATH = join(ROOT, "packages/proxy/src/data");
 export const bowline: Competitor = {
   name: "bowline",
   configuration: "outbound path, 1 data thread, metrics on",
+  modes: ["http", "http2", "tcp"],
   absence: () => (existsSync(CLI) && existsSync(DATA_PATH) ? null : "this checkout has no data path yet"),
   command: (_lab, { proxyPort, backendPort }, { mode }) => ({
     argv: [process.execPath, CLI, "proxy"],

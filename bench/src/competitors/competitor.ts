@@ -6,7 +6,9 @@ export interface Competitor {
   readonly name: string;
   /** How it is set up, for the report. */
   readonly configuration: string;
-  /** Why it cannot take part in this mode on this machine; null when it can. */
+  /** What it is measured in. */
+  readonly modes: readonly ProxyMode[];
+  /** Why it cannot take part in one of its modes on this machine; null when it can. */
   absence(mode: ProxyMode): string | null;
   command(lab: Lab, route: Route, benchCase: BenchCase): ProxyCommand;
   /** What must hold after the load, beyond right answers. */

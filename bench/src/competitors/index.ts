@@ -2,4 +2,5 @@ export { bowline } from "./bowline.ts";
 export type { Competitor } from "./competitor.ts";
 export { floor } from "./floor.ts";
 export { haproxy } from "./haproxy.ts";
+export { nghttpx } from "./nghttpx.ts";
 export { nginx } from "./nginx.ts";

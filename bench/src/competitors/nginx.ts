@@ -11,6 +11,7 @@ const STREAM_MODULE = "/usr/lib/nginx/modules/ngx_stream_module.so";
 export const nginx: Competitor = {
   name: "nginx",
   configuration: "1 worker; http: proxy_pass, upstream keepalive, buffering in memory only; tcp: stream",
+  modes: ["http", "tcp"],
   absence: (mode) =>
     mode === "http" || existsSync(STREAM_MODULE)
       ? null
