@@ -1,5 +1,11 @@
 export { Balancer } from "./balance/balancer.ts";
 export type { Slot } from "./balance/slot.ts";
+export { Breaker, BreakerState, Verdict } from "./breaker/breaker.ts";
+export { type EndpointChange, type EndpointChanges, EndpointSet, STALE_AFTER_MS } from "./endpoints/endpoint-set.ts";
+export { sameEndpoint, sameTransport } from "./endpoints/same-endpoint.ts";
+export { Admission, FailfastGate, GateState } from "./queue/failfast-gate.ts";
+export { Backoff, backoffFault, backoffMs } from "./retry/backoff.ts";
+export { RetryBudget, retryBudgetFault } from "./retry/retry-budget.ts";
 export {
   type EndpointMeta,
   type EndpointsUpdate,

@@ -22,13 +22,13 @@ describe("pick", () => {
       const balancer = new Balancer<number>(PEAK, () => (draw + 0.5) / pairs);
       const slots = Array.from({ length: count }, (_, n) => balancer.add(`${n}`, n, 0));
       for (const slot of slots) balancer.setReady(slot, true);
-      const firsts = new Array<number>(count).fill(0);
+      const firsts = Array.from({ length: count }, () => 0);
       for (draw = 0; draw < pairs; draw += 1) {
         // Equal loads: the first drawn wins.
         const picked = balancer.pick(0);
         if (picked !== null) firsts[picked.endpoint]! += 1;
       }
-      expect(firsts).toEqual(new Array<number>(count).fill(count - 1));
+      expect(firsts).toEqual(firsts.map(() => count - 1));
       // The least loaded slot wins every pair it is in: twice for each of the others.
       for (const slot of slots.slice(1)) slot.start();
       let won = 0;

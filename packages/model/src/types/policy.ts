@@ -126,7 +126,7 @@ export interface ConsecutiveAccrual {
   kind: "consecutive";
   failuresMax: number;
   backoff: BackoffParams;
-  /** Ejection stops while no more endpoints than this are ready. 0 sets no floor. */
+  /** Nothing is ejected that would leave fewer endpoints than this unejected. 0 sets no floor. */
   readyEndpointsMin: number;
 }
 
