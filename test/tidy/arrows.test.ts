@@ -24,7 +24,8 @@ const ARROWS: Readonly<Record<string, readonly string[] | "all">> = {
   cli: "all",
   // The sample application knows nothing of the mesh; what sets it up uses the testkit's namespaces and reads metrics.
   demo: ["testkit", "metrics"],
-  testkit: ["sys", "loop", "wire"],
+  // Its scripted control plane speaks Linkerd's API, for which it needs the messages.
+  testkit: ["sys", "loop", "wire", "contracts"],
 };
 
 /** Pure packages: they test in microseconds, fuzz well and run in a browser. */

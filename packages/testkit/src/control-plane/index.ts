@@ -1,0 +1,21 @@
+export {
+  addressOf,
+  addressText,
+  balancer,
+  duration,
+  endpoint,
+  httpRoute,
+  opaquePolicy,
+  profile,
+  serviceMeta,
+  servicePolicy,
+} from "./messages.ts";
+export {
+  type ControlPlaneCall,
+  type ControlPlaneDoor,
+  type ControlPlaneOptions,
+  type Question,
+  ScriptedControlPlane,
+} from "./scripted-control-plane.ts";
+export type { DestinationScript, PolicyScript, ProfileScript } from "./scripts.ts";
+export type { GrpcStatusName } from "./stream-script.ts";
