@@ -32,10 +32,11 @@ export type ToData =
   | { readonly kind: "drain" }
   /** All that is known about a target, replacing what was said before. */
   | { readonly kind: "outbound"; readonly target: string; readonly outbound: Outbound }
-  /** A reset is the whole truth of this moment; mostly it confirms what is known, and changes little. */
-  | { readonly kind: "endpoints"; readonly path: string; readonly update: EndpointsUpdate }
-  /** The stream that brought the endpoints is lost: until the next `endpoints` for this path nobody confirms them. */
-  | { readonly kind: "endpoints-unconfirmed"; readonly path: string };
+  /**
+   * A word of the control plane about a path, passed on even when it changes nothing: it confirms the rest, too. After
+   * each new subscription there is a reset, which mostly changes little.
+   */
+  | { readonly kind: "endpoints"; readonly path: string; readonly update: EndpointsUpdate };
 
 /** Said by a data thread. */
 export type FromData =

@@ -25,7 +25,7 @@ function startWatch(limits: StreamLimits, options: { jitter?: number; random?: n
     },
     {
       limits,
-      backoff: { minMs: 100, maxMs: 60_000, jitter: options.jitter ?? 0 },
+      backoff: { minMs: 100, maxMs: 60_000, jitter: options.jitter ?? 0, respectRetryAfter: false },
       clock,
       random: () => options.random ?? 0,
     },
@@ -85,7 +85,12 @@ describe("a stream", () => {
         onAway: (failure) => void heard.push(`${failure?.code} ${failure?.message}`),
         onFinal: () => {},
       },
-      { limits: NO_LIMITS, backoff: { minMs: 100, maxMs: 100, jitter: 0 }, clock, random: () => 0 },
+      {
+        limits: NO_LIMITS,
+        backoff: { minMs: 100, maxMs: 100, jitter: 0, respectRetryAfter: false },
+        clock,
+        random: () => 0,
+      },
     );
     watch.start();
     source.last.send("a", "b");

@@ -1,4 +1,4 @@
-import type { BackoffConfig } from "../../config/types.ts";
+import { type BackoffParams, backoffMs } from "@bowline/model";
 import type { Clock } from "./clock.ts";
 import { StatusCode, WatchFailure, type WatchSource } from "./watch-source.ts";
 
@@ -15,7 +15,7 @@ export interface StreamLimits {
 /** What all watches of a control-plane service have in common. */
 export interface WatchSettings {
   readonly limits: StreamLimits;
-  readonly backoff: BackoffConfig;
+  readonly backoff: BackoffParams;
   readonly clock: Clock;
   /** 0 up to 1. */
   readonly random: () => number;
@@ -117,7 +117,7 @@ export class Watch<Request, Item> {
       return;
     }
     if (this.#items > 0 && clock.nowMs() - this.#openedMs >= this.#delayMs) this.#failuresInARow = 0;
-    this.#delayMs = backoffDelayMs(this.#settings.backoff, this.#failuresInARow, this.#settings.random());
+    this.#delayMs = backoffMs(this.#settings.backoff, this.#failuresInARow, this.#settings.random());
     this.#failuresInARow += 1;
     this.#cancelTimer = clock.after(this.#delayMs, () => this.#open());
     this.#observer.onAway(failure);
@@ -141,10 +141,4 @@ const NO_FIRST_ITEM = new WatchFailure(StatusCode.DeadlineExceeded, "initial ite
 function asFailure(error: unknown): WatchFailure {
   if (error instanceof WatchFailure) return error;
   return new WatchFailure(StatusCode.Unknown, error instanceof Error ? error.message : String(error), { cause: error });
-}
-
-/** Contract: LINKERD2_PROXY_*_CONNECT_EXP_BACKOFF_*; the jitter is added, and never leads above the maximum. */
-function backoffDelayMs(backoff: BackoffConfig, failuresInARow: number, random: number): number {
-  const baseMs = Math.min(backoff.minMs * 2 ** failuresInARow, backoff.maxMs);
-  return Math.min(baseMs * (1 + backoff.jitter * random), backoff.maxMs);
 }
