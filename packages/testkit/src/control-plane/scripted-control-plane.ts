@@ -2,10 +2,10 @@ import { destination, outbound } from "@bowline/contracts/proto";
 import type { Message } from "@bufbuild/protobuf";
 import { Metadata, Server, ServerCredentials, type ServerWritableStream, status } from "@grpc/grpc-js";
 import type { NetNamespace } from "../netns.ts";
+import { Relay, type RelayEnd } from "../relay.ts";
 import { waitFor } from "../wait-for.ts";
 import { grpcServiceOf } from "./grpc-methods.ts";
 import { addressText } from "./messages.ts";
-import { Relay } from "./relay.ts";
 import { DestinationScript, PolicyScript, ProfileScript } from "./scripts.ts";
 import type { GrpcStatusName, StreamScript, Subscriber } from "./stream-script.ts";
 
@@ -108,13 +108,13 @@ export class ScriptedControlPlane implements AsyncDisposable {
 
   /** Lets processes in a namespace reach the control plane at an address of the namespace. */
   open(namespace: NetNamespace, hostname: string, port: number): ControlPlaneDoor {
-    const relay = new Relay(namespace, hostname, port);
-    if (this.#server !== null) relay.open(this.#port);
+    const relay = new Relay({ namespace, hostname, port });
+    if (this.#server !== null) relay.open(this.#loopback);
     this.#relays.add(relay);
     return {
       address: `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`,
       [Symbol.dispose]: () => {
-        relay[Symbol.dispose]();
+        relay.close();
         this.#relays.delete(relay);
       },
     };
@@ -122,7 +122,7 @@ export class ScriptedControlPlane implements AsyncDisposable {
 
   /** Cuts every connection and refuses new ones. What was scripted stays, and may be changed meanwhile. */
   stop(): void {
-    for (const relay of this.#relays) relay[Symbol.dispose]();
+    for (const relay of this.#relays) relay.close();
     this.#server?.forceShutdown();
     this.#server = null;
   }
@@ -139,12 +139,16 @@ export class ScriptedControlPlane implements AsyncDisposable {
     });
     this.#port = await bind(server, this.#port);
     this.#server = server;
-    for (const relay of this.#relays) relay.open(this.#port);
+    for (const relay of this.#relays) relay.open(this.#loopback);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.stop();
     this.#relays.clear();
+  }
+
+  get #loopback(): RelayEnd {
+    return { namespace: null, hostname: "127.0.0.1", port: this.#port };
   }
 
   #stream<Asked extends Message, Told extends Message>(
