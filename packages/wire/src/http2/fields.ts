@@ -47,6 +47,8 @@ export class FieldList {
   serial = 0;
   /** What the user of a shared list wants to remember about it. */
   plan: object | null = null;
+  /** Of shared lists: what message validation found, a Verdict; 0 before it has looked. */
+  verdict = 0;
 
   clear(): void {
     assert(!this.shared);

@@ -11,6 +11,7 @@ import {
   META_NEVER_INDEXED,
 } from "../fields.ts";
 import { nameIdOf } from "../name-id.ts";
+import { ANY_VERSION, DecodedBlocks } from "./decoded-blocks.ts";
 import { DynamicTable, TABLE_BYTES_DEFAULT } from "./dynamic-table.ts";
 import { HpackStep } from "./hpack-step.ts";
 import { huffmanDecode, huffmanDecodedBytes, huffmanDecodedMax } from "./huffman.ts";
@@ -30,6 +31,9 @@ const INTEGER_SHIFT_MAX = 28;
 
 /** A literal that may come to more than this is measured before anything is written. */
 const LITERAL_TRUSTED_BYTES = 4096;
+const NEVER_INDEXED = 0x10;
+/** An arena larger than this and twice the table shrinks before the next block, when its list is of no use any more. */
+const ARENA_BYTES_KEPT = 8 * 1024;
 /** Free arena kept behind a block's fields, so that a few added by the list's user find room. */
 const SPARE_BYTES = 256;
 
@@ -44,7 +48,12 @@ export class HpackDecoder {
   private tableBytesLimit: number;
   /** RFC 7541 §4.2: our acknowledged limit is below the table's size, so the next block must begin with an update. */
   private updateDue = false;
+  private readonly blocks = new DecodedBlocks();
   private tooLarge = false;
+  /** The present block left table and limits as they were and holds no secrets, so its list may be remembered. */
+  private repeatable = false;
+  /** The present block refers to the dynamic table. */
+  private dynamic = false;
 
   /** Where the integer or string head read last ended: kept here because a method returns one number. */
   private next = 0;
@@ -65,17 +74,36 @@ export class HpackDecoder {
 
   /** Decodes the complete block [at, end) and reads nothing else. The result is in `fields`. */
   decode(bytes: Uint8Array, at: number, end: number): HpackStep {
+    if (!this.updateDue) {
+      const known = this.blocks.find(bytes, at, end, this.table.version);
+      if (known !== null) {
+        this.fields = known;
+        return HpackStep.Ok;
+      }
+    }
+    return this.decodeNew(bytes, at, end);
+  }
+
+  private decodeNew(bytes: Uint8Array, at: number, end: number): HpackStep {
     const scratch = this.scratch;
     const table = this.table;
+    if (table.bytes.length > ARENA_BYTES_KEPT + 2 * table.tableBytesMax) this.trim();
     this.fields = scratch;
     this.tooLarge = false;
+    this.repeatable = true;
+    this.dynamic = false;
     scratch.count = 0;
     scratch.listBytes = 0;
     scratch.bytes = table.bytes;
     scratch.end = table.end;
     const p = this.sizeUpdates(bytes, at, end);
     if (p < 0 || !this.decodeFields(bytes, p, end)) return HpackStep.CompressionError;
-    return this.tooLarge ? HpackStep.ListTooLarge : HpackStep.Ok;
+    if (this.tooLarge) return HpackStep.ListTooLarge;
+    if (this.repeatable) {
+      const kept = this.blocks.offer(bytes, at, end, this.dynamic ? table.version : ANY_VERSION, scratch);
+      if (kept !== null) this.fields = kept;
+    }
+    return HpackStep.Ok;
   }
 
   /** Frees what a large block left behind. For when nobody holds `fields`, as before a connection idles. */
@@ -96,6 +124,7 @@ export class HpackDecoder {
       if (bytesMax < 0 || bytesMax > this.tableBytesLimit) return -1;
       this.table.resize(bytesMax);
       this.updateDue = false;
+      this.repeatable = false;
       p = this.next;
     }
     return this.updateDue ? -1 : p;
@@ -128,6 +157,7 @@ export class HpackDecoder {
     if (index > STATIC_COUNT) {
       const dynamic = index - STATIC_COUNT - 1;
       if (dynamic >= this.table.count) return false;
+      this.dynamic = true;
       entries = this.table.entries;
       entry = this.table.entryAt(dynamic);
     }
@@ -150,6 +180,9 @@ export class HpackDecoder {
     if (!indexing && first >= 0x20) return -1; // A size update behind a field.
     const nameIndex = this.integer(bytes, at, end, indexing ? 0x3f : 0x0f);
     if (nameIndex < 0 || nameIndex > STATIC_COUNT + this.table.count) return -1;
+    if (nameIndex > STATIC_COUNT) this.dynamic = true;
+    // What a never-indexed literal says is not to be kept either (RFC 7541 §7.1.3).
+    if (indexing || first >= NEVER_INDEXED) this.repeatable = false;
     const name = this.name;
     if (nameIndex !== 0) name.empty(this.next);
     else if (!this.string(bytes, end, name)) return -1;
@@ -198,7 +231,7 @@ export class HpackDecoder {
     const valueEnd = decodeString(bytes, this.value, arena, valueAt);
     if (valueEnd < 0) return false;
     const inserted = first >= 0x40 && table.insert(nameAt, valueAt, valueEnd, meta);
-    if (first < 0x40 && (first & 0x10) !== 0) meta |= META_NEVER_INDEXED;
+    if (first < 0x40 && first >= NEVER_INDEXED) meta |= META_NEVER_INDEXED;
     const kept = this.keep(nameAt, valueAt, valueEnd, meta);
     if (inserted || kept) scratch.end = valueEnd;
     return true;

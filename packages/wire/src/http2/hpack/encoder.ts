@@ -14,6 +14,7 @@ import {
 } from "../fields.ts";
 import type { NameId } from "../name-id.ts";
 import { TABLE_BYTES_DEFAULT } from "./dynamic-table.ts";
+import { EncodedBlocks } from "./encoded-blocks.ts";
 import { EncoderTable } from "./encoder-table.ts";
 import { huffmanEncode, huffmanEncodedBytes } from "./huffman.ts";
 import { INDEXING, Indexing, SECRET_BYTES_MIN } from "./indexing.ts";
@@ -31,6 +32,7 @@ const HUFFMAN = 0x80;
 export class HpackEncoder {
   readonly table: EncoderTable = new EncoderTable();
   private readonly tableBytesMax: number;
+  private readonly blocks = new EncodedBlocks();
   /** The table's size from the next block on, and the smallest it was to be since the last (RFC 7541 §4.2). */
   private sizeNext: number = TABLE_BYTES_DEFAULT;
   private sizeLeast: number = TABLE_BYTES_DEFAULT;
@@ -56,6 +58,16 @@ export class HpackEncoder {
 
   /** Writes the block of what is not dropped in `fields` to `out` at `at`, and returns its end. */
   encode(fields: FieldList, out: Uint8Array, at: number): number {
+    if (!fields.shared || this.updateDue) return this.encodeFields(fields, out, at);
+    const version = this.table.version;
+    const known = this.blocks.write(fields, version, out, at);
+    if (known >= 0) return known;
+    const end = this.encodeFields(fields, out, at);
+    if (this.table.version === version) this.blocks.note(fields, version, out, at, end);
+    return end;
+  }
+
+  private encodeFields(fields: FieldList, out: Uint8Array, at: number): number {
     const { bytes, entries, count } = fields;
     let p = this.updateDue ? this.sizeUpdates(out, at) : at;
     for (let entry = 0; entry < count * FIELD_LIST_STRIDE; entry += FIELD_LIST_STRIDE) {
