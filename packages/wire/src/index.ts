@@ -29,6 +29,7 @@ export {
 export { HeadStep, headErrorReason, isHeadSizeError } from "./http1/head-step.ts";
 export { parseRequestHead, parseResponseHead } from "./http1/parse-head.ts";
 export { rewriteHead, rewrittenHeadBytes } from "./http1/rewrite-head.ts";
+export { Http2Connection } from "./http2/connection.ts";
 export {
   FIELD_LIST_STRIDE,
   FIELD_META,
@@ -40,8 +41,18 @@ export {
   META_NAME_ID,
   META_NEVER_INDEXED,
 } from "./http2/fields.ts";
+export {
+  ErrorCode,
+  FRAME_BYTES_DEFAULT,
+  FRAME_HEAD_BYTES,
+  FrameType,
+  PREFACE,
+} from "./http2/frame.ts";
+export { type FrameSink, type Http2Handler, ResetBy, Role } from "./http2/handler.ts";
 export { HpackDecoder, type HpackLimits } from "./http2/hpack/decoder.ts";
 export { HpackEncoder } from "./http2/hpack/encoder.ts";
 export { HpackStep } from "./http2/hpack/hpack-step.ts";
 export { NAME_BYTES, NameId, nameIdOf } from "./http2/name-id.ts";
+export { DEFAULT_HTTP2_SETTINGS, type Http2Settings } from "./http2/settings.ts";
+export type { Http2Stream } from "./http2/stream.ts";
 export { ClientHello, HELLO_BYTES_MAX, HelloStep, readClientHello } from "./tls/client-hello.ts";
