@@ -1,4 +1,3 @@
-/// <reference path="./hpack-js.d.ts" />
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import hpackJs from "hpack.js";
@@ -104,7 +103,7 @@ describe("encoder to decoder", () => {
         const forwarded = encode(fromProxy, list);
         expect(atServer.decode(forwarded, 0, forwarded.length)).toBe(HpackStep.Ok);
         const want = textsOf(fields).filter((_, index) => index !== dropped);
-        expect(fieldTexts(atServer.fields)).toEqual([...want, `l5d-client-id: ${added}`]);
+        expect(fieldTexts(atServer.fields)).toEqual([...want, `l5d-client-id: ${added.toString()}`]);
       }),
     );
   });

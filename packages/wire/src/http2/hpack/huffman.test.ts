@@ -1,4 +1,3 @@
-/// <reference path="./hpack-js.d.ts" />
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import hpackJs from "hpack.js";
