@@ -1,11 +1,35 @@
+export { chooseBackend, chooseOverride, liveOverrides, NO_BACKEND, profileDecides } from "./backend/choose-backend.ts";
 export { Balancer } from "./balance/balancer.ts";
 export type { Slot } from "./balance/slot.ts";
 export { Breaker, BreakerState, Verdict } from "./breaker/breaker.ts";
+export { Classification, isPenalized, NO_GRPC_STATUS, parseGrpcStatus } from "./classify/classify.ts";
+export { parseRetryAfter, parseRetryPushback } from "./classify/retry-after.ts";
 export { type EndpointChange, type EndpointChanges, EndpointSet, STALE_AFTER_MS } from "./endpoints/endpoint-set.ts";
 export { sameEndpoint, sameTransport } from "./endpoints/same-endpoint.ts";
+export { type FilterAnswer, FilterChain, ratioFault } from "./filter/filters.ts";
+export type { RedirectTarget } from "./filter/redirect.ts";
 export { Admission, FailfastGate, GateState } from "./queue/failfast-gate.ts";
+export { compilePattern, type Pattern } from "./regex/pattern.ts";
 export { Backoff, backoffFault, backoffMs } from "./retry/backoff.ts";
+export { parseDuration } from "./retry/duration.ts";
+export { overrideRetry, overrideTimeouts, REQUEST_OVERRIDE_HEADERS } from "./retry/request-overrides.ts";
 export { RetryBudget, retryBudgetFault } from "./retry/retry-budget.ts";
+export {
+  decideProfileRetry,
+  decideRetry,
+  grpcRetryPolicy,
+  headTimeout,
+  httpRetryPolicy,
+  PROFILE_RETRY_BYTES_MAX,
+  RetryDecision,
+  type RetryPolicy,
+  SentBody,
+  TryEnd,
+} from "./retry/retry-policy.ts";
+export { compileGrpcRoutes, type GrpcRouteMatch, type GrpcRouteTable } from "./route/grpc-routes.ts";
+export { compileHttpRoutes, type HttpRouteMatch, type HttpRouteTable } from "./route/http-routes.ts";
+export { type ProfileRequest, ProfileRouteTable } from "./route/profile-routes.ts";
+export { TlsRouteTable } from "./route/tls-routes.ts";
 export {
   type EndpointMeta,
   type EndpointsUpdate,

@@ -1,0 +1,45 @@
+/** Which host names a route is for. Case does not matter, nor a trailing dot of the request's where the route has none. */
+import type { HostMatch } from "../types/policy.ts";
+
+export const NO_HOST_MATCH = -1;
+/** What a route without hosts scores: less than any that names one. */
+export const ANY_HOST = 0;
+/** Above the score of any suffix: no name is that long. */
+const EXACT = 2 ** 20;
+
+/** A route's hosts, ready to be matched. */
+export class HostMatcher {
+  #exact: string[];
+  /** With a dot before and no dot behind: the labels must be followed by at least one more. */
+  #suffixes: string[];
+
+  constructor(hosts: readonly HostMatch[]) {
+    this.#exact = [];
+    this.#suffixes = [];
+    for (const host of hosts) {
+      if (host.kind === "exact") this.#exact.push(host.host.toLowerCase());
+      else this.#suffixes.push(`.${host.reverseLabels.toReversed().join(".")}`.toLowerCase());
+    }
+  }
+
+  /**
+   * How well the best of them matches: exact before suffix, longer before shorter.
+   *
+   * @param host in lower case, without a port
+   */
+  score(host: string): number {
+    if (this.#exact.length === 0 && this.#suffixes.length === 0) return ANY_HOST;
+    if (host === "") return NO_HOST_MATCH;
+    let best = NO_HOST_MATCH;
+    for (const exact of this.#exact) {
+      if (host === exact || host === `${exact}.`) best = Math.max(best, EXACT + exact.length);
+    }
+    if (best !== NO_HOST_MATCH) return best;
+    for (const suffix of this.#suffixes) {
+      if (host.endsWith(suffix) || (host.endsWith(".") && host.slice(0, -1).endsWith(suffix))) {
+        best = Math.max(best, suffix.length);
+      }
+    }
+    return best;
+  }
+}
