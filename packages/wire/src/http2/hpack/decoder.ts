@@ -34,6 +34,8 @@ const LITERAL_TRUSTED_BYTES = 4096;
 const NEVER_INDEXED = 0x10;
 /** An arena larger than this and twice the table shrinks before the next block, when its list is of no use any more. */
 const ARENA_BYTES_KEPT = 8 * 1024;
+/** Room made for what a block has yet to bring, as far as it can be. */
+const AHEAD_BYTES = 1024;
 /** Free arena kept behind a block's fields, so that a few added by the list's user find room. */
 const SPARE_BYTES = 256;
 
@@ -202,7 +204,7 @@ export class HpackDecoder {
       }
     }
     // One byte more, which Huffman decoding may write to.
-    if (this.scratch.end + need + 1 > this.table.bytes.length) this.makeRoom(need + 1 + (end - next) * 2 + SPARE_BYTES);
+    if (this.scratch.end + need + 1 > this.table.bytes.length) this.makeRoom(need + 1, end - next);
     return this.store(bytes, first, nameIndex) ? next : -1;
   }
 
@@ -264,13 +266,17 @@ export class HpackDecoder {
     return entries[entry + FIELD_VALUE_AT]! - entries[entry + FIELD_NAME_AT]!;
   }
 
-  /** Room behind the list in the midst of a block: the fields decoded so far move with the table's entries. */
-  private makeRoom(bytes: number): void {
+  /**
+   * Room for `bytes` behind the list in the midst of a block; the fields decoded so far move with the table's entries. What
+   * is left of the block may need more, which is believed as far as it does not multiply what there is.
+   */
+  private makeRoom(bytes: number, blockBytesLeft: number): void {
     const scratch = this.scratch;
     const table = this.table;
     const saved = new FieldList();
     saved.copyFrom(scratch);
-    table.makeRoom(saved.end + bytes);
+    const ahead = Math.min(blockBytesLeft * 2, Math.max(AHEAD_BYTES, saved.end));
+    table.makeRoom(saved.end + bytes + ahead + SPARE_BYTES);
     copyBytes(saved.bytes, 0, saved.end, table.bytes, table.end);
     for (let at = 0; at < scratch.count * FIELD_LIST_STRIDE; at += FIELD_LIST_STRIDE) {
       scratch.entries[at + FIELD_NAME_AT] = saved.entries[at + FIELD_NAME_AT]! + table.end;
