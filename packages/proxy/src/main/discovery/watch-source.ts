@@ -6,6 +6,7 @@ export const StatusCode = {
   NotFound: 5,
   FailedPrecondition: 9,
   Unimplemented: 12,
+  Unavailable: 14,
 } as const;
 
 /** Why a stream of the control plane ended. */

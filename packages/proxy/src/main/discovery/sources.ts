@@ -1,0 +1,19 @@
+import type { destination, outbound } from "@bowline/contracts/proto";
+import type { WatchSettings } from "./watch.ts";
+import type { WatchSource } from "./watch-source.ts";
+
+/** The destination service. */
+export interface DestinationService {
+  /** By target: `ip:port` or `name:port`. */
+  readonly profiles: WatchSource<string, destination.DestinationProfile>;
+  /** By path: `name:port`. */
+  readonly endpoints: WatchSource<string, destination.Update>;
+  readonly settings: WatchSettings;
+}
+
+/** The policy service. */
+export interface PolicyService {
+  /** By target: `ip:port` or `name:port`. */
+  readonly policies: WatchSource<string, outbound.OutboundPolicy>;
+  readonly settings: WatchSettings;
+}
