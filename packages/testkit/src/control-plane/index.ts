@@ -4,9 +4,12 @@ export {
   balancer,
   duration,
   endpoint,
+  forward,
   httpRoute,
   opaquePolicy,
+  type ProfileInit,
   profile,
+  type RouteInit,
   serviceMeta,
   servicePolicy,
 } from "./messages.ts";

@@ -9,6 +9,7 @@ export type EndpointInit = Init<typeof destination.WeightedAddrSchema>;
 type HttpRouteInit = Init<typeof outbound.HttpRouteSchema>;
 type HttpRuleInit = Init<typeof outbound.HttpRoute_RuleSchema>;
 export type HttpProtocolInit = Init<typeof outbound.ProxyProtocol_Http1Schema>;
+export type RouteInit = Init<typeof destination.RouteSchema>;
 export type ProfileInit = Init<typeof destination.DestinationProfileSchema>;
 type BackendInit = Init<typeof outbound.BackendSchema>;
 
@@ -26,10 +27,10 @@ export function profile(init: ProfileInit = {}): destination.DestinationProfile 
 }
 
 /** The balancer over a name's endpoints, with the parameters that Linkerd's policy controller gives it. */
-export function balancer(path: string): BackendInit {
+export function balancer(path: string, failfastMs = 3_000): BackendInit {
   return {
     metadata: serviceMeta(path),
-    queue: { capacity: 100, failfastTimeout: duration(3_000) },
+    queue: { capacity: 100, failfastTimeout: duration(failfastMs) },
     kind: {
       case: "balancer",
       value: {
@@ -37,6 +38,15 @@ export function balancer(path: string): BackendInit {
         load: { case: "peakEwma", value: { defaultRtt: duration(30), decay: duration(10_000) } },
       },
     },
+  };
+}
+
+/** The backend that is one endpoint. */
+export function forward(one: EndpointInit): BackendInit {
+  return {
+    metadata: { kind: { case: "default", value: "forward" } },
+    queue: { capacity: 100, failfastTimeout: duration(3_000) },
+    kind: { case: "forward", value: one },
   };
 }
 
@@ -56,8 +66,11 @@ export function httpRoute(backend: BackendInit, rule: HttpRuleInit = {}, more: H
 }
 
 /** The policy of a service whose protocol is to be found out, where HTTP and other connections go to its endpoints. */
-export function servicePolicy(path: string, http: HttpProtocolInit = {}): outbound.OutboundPolicy {
-  const backend = balancer(path);
+export function servicePolicy(
+  path: string,
+  http: HttpProtocolInit = {},
+  backend: BackendInit = balancer(path),
+): outbound.OutboundPolicy {
   const protocol = { routes: [httpRoute(backend)], ...http };
   return create(outbound.OutboundPolicySchema, {
     metadata: serviceMeta(path),
