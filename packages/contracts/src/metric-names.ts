@@ -1,3 +1,32 @@
+/** Names of one kind of balancer's families. */
+export interface BalancerMetricNames {
+  readonly endpoints: string;
+  readonly p2cEndpoints: string;
+  readonly p2cUpdatesTotal: string;
+  readonly queueLength: string;
+  readonly queueRequestsTotal: string;
+  readonly queueLatencySeconds: string;
+  readonly queueGateOpenTotal: string;
+  readonly queueGateShutTotal: string;
+}
+
+/**
+ * The names of a balancer's families.
+ * @param prefix `outbound_http_balancer`, `outbound_tcp_balancer`, `control_destination_balancer`, …
+ */
+export function balancerMetricNames(prefix: string): BalancerMetricNames {
+  return {
+    endpoints: `${prefix}_endpoints`,
+    p2cEndpoints: `${prefix}_p2c_endpoints`,
+    p2cUpdatesTotal: `${prefix}_p2c_updates_total`,
+    queueLength: `${prefix}_queue_length`,
+    queueRequestsTotal: `${prefix}_queue_requests_total`,
+    queueLatencySeconds: `${prefix}_queue_latency_seconds`,
+    queueGateOpenTotal: `${prefix}_queue_gate_open_total`,
+    queueGateShutTotal: `${prefix}_queue_gate_shut_total`,
+  };
+}
+
 /** Names of the proxy's metric families as Linkerd's dashboards, alerts and CLI query them. */
 export const METRIC = {
   requestTotal: "request_total",

@@ -16,6 +16,12 @@ export abstract class Source {
   abstract onReady(events: number): void;
 }
 
+/** Somebody with work that is best done once for all that a turn brought, such as writing out collected frames. */
+export interface TurnEnd {
+  /** May ask to be called at the end of this turn again. */
+  onTurnEnd(): void;
+}
+
 const TAG_MAX = 0x7fffffff;
 
 /** Even an idle loop comes round this often, so that its supervisor can tell idle from stuck. */
@@ -30,6 +36,7 @@ export class Reactor {
   readonly #sources: (Source | null)[] = [];
   readonly #changed: Source[] = [];
   readonly #timers: TimerWheel;
+  readonly #turnEnds: TurnEnd[] = [];
   /** The time of this turn, ms on the Io's clock. */
   nowMs: number;
   #nextTag = 1;
@@ -74,8 +81,15 @@ export class Reactor {
     this.#timers.schedule(timer, this.nowMs, delayMs);
   }
 
+  /** Calls `task` once before the loop waits again. Asking twice means being called twice: the asker keeps count. */
+  atTurnEnd(task: TurnEnd): void {
+    this.#turnEnds.push(task);
+  }
+
   /** One turn: tell the kernel what changed, wait, handle what is ready, fire the timers that are due. */
   turn(waitMaxMs: number = WAIT_MAX_MS): void {
+    // Also before the wait: what somebody outside a turn asked for may not wait for the next event.
+    this.#endTurn();
     this.#applyChanges();
     // Rounded up: a wait that ends before its tick would come round for nothing.
     const ready = this.io.wait(Math.ceil(this.#timers.delayMs(this.nowMs, waitMaxMs)));
@@ -86,6 +100,13 @@ export class Reactor {
       if (source && source.tag === this.io.readyTag(i)) source.onReady(this.io.readyEvents(i));
     }
     this.#timers.advance(this.nowMs);
+    this.#endTurn();
+  }
+
+  #endTurn(): void {
+    const tasks = this.#turnEnds;
+    for (let i = 0; i < tasks.length; i++) tasks[i]!.onTurnEnd();
+    tasks.length = 0;
   }
 
   #applyChanges(): void {

@@ -11,6 +11,7 @@ import {
 import { ClientHello, Detected, detectProtocol, HELLO_BYTES_MAX, HelloStep, readClientHello } from "@bowline/wire";
 import { Cause } from "./failures.ts";
 import { Carry, HEADROOM_BYTES, READ_BYTES_FIRST } from "./http1/carry.ts";
+import { Http2Server } from "./http2/serve.ts";
 import type { Side } from "./side.ts";
 import type { Target } from "./target.ts";
 import type { DetectResult, Protocol } from "./telemetry/target-series.ts";
@@ -192,7 +193,7 @@ export class Connection implements StreamOwner, TimerOwner, Meter {
       case Detected.Http2:
         this.target.series.detected("http/2", this.#elapsedSeconds());
         this.#count(this.target.series.accept, "http/2");
-        this.#relay(buf, at, end);
+        this.#serveHttp2(buf, at, end);
         break;
       case Detected.Tls:
         this.#detectServerName(buf, at, end);
@@ -247,6 +248,14 @@ export class Connection implements StreamOwner, TimerOwner, Meter {
   #serveHttp1(buf: Buf, at: number, end: number): void {
     this.#endDetection();
     this.#side.http1Servers.acquire().begin(this, buf, at, end);
+    this.#carry.clear();
+  }
+
+  #serveHttp2(buf: Buf, at: number, end: number): void {
+    this.#endDetection();
+    // Calls share connections of their own.
+    if (this.hasEarly) this.#early.reset();
+    new Http2Server(this.#side, this).begin(buf, at, end);
     this.#carry.clear();
   }
 

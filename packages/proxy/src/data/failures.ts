@@ -19,6 +19,7 @@ export const Cause = {
   DestinationNotAllowed: 14,
   ResponseTruncated: 15,
   TlsDetectTimeout: 16,
+  Failfast: 17,
 } as const;
 export type Cause = (typeof Cause)[keyof typeof Cause];
 
@@ -30,6 +31,8 @@ export interface Failure {
   readonly name: string;
   /** HTTP status of the synthesised response; 0 where none is possible any more. */
   readonly status: number;
+  /** The same for gRPC (https://grpc.io/docs/guides/status-codes). */
+  readonly grpcStatus: number;
   readonly errorLabel: ErrorLabel;
   /** For people, in `l5d-proxy-error` and the log. */
   readonly message: string;
@@ -37,34 +40,108 @@ export interface Failure {
   readonly clientFault: boolean;
 }
 
-function failure(name: string, status: number, errorLabel: ErrorLabel, message: string, clientFault = false): Failure {
-  return { name, status, errorLabel, message, clientFault };
+const Grpc = {
+  InvalidArgument: 3,
+  DeadlineExceeded: 4,
+  PermissionDenied: 7,
+  ResourceExhausted: 8,
+  Unavailable: 14,
+} as const;
+
+function failure(
+  name: string,
+  status: number,
+  grpcStatus: number,
+  errorLabel: ErrorLabel,
+  message: string,
+  clientFault = false,
+): Failure {
+  return { name, status, grpcStatus, errorLabel, message, clientFault };
 }
 
-/** The one table of failures (proxy-facts §4.11): status, metric label, name and text of each cause. */
+/** The one table of failures (proxy-facts §4.11): statuses, metric label, name and text of each cause. */
 export const FAILURES: Readonly<Record<Cause, Failure>> = {
-  [Cause.ConnectRefused]: failure("connect-refused", 502, "i/o", "connection refused"),
-  [Cause.ConnectTimeout]: failure("connect-timeout", 504, "i/o", "connect timed out"),
-  [Cause.ConnectUnreachable]: failure("connect-unreachable", 502, "i/o", "destination unreachable"),
-  [Cause.ConnectFailed]: failure("connect-failed", 502, "i/o", "connect failed"),
-  [Cause.NoSockets]: failure("no-sockets", 503, "loadshed", "no file descriptor left for a connection"),
-  [Cause.UpstreamClosed]: failure("upstream-closed", 502, "i/o", "connection closed before a response"),
-  [Cause.UpstreamReset]: failure("upstream-reset", 502, "i/o", "connection reset before a response"),
-  [Cause.BadResponse]: failure("bad-response", 502, "unexpected", "the response is not valid HTTP/1"),
-  [Cause.LoadShed]: failure("load-shed", 503, "loadshed", "too many requests in flight"),
-  [Cause.InboundLoop]: failure("inbound-loop", 403, "unexpected", "the request is addressed to the proxy itself"),
-  [Cause.OutboundLoop]: failure("outbound-loop", 502, "i/o", "the request is addressed to the proxy itself"),
-  [Cause.BadRequest]: failure("bad-request", 400, "unexpected", "the request is not valid HTTP/1", true),
-  [Cause.HeadTooLarge]: failure("head-too-large", 431, "unexpected", "the request head is too large", true),
-  [Cause.HeadTimeout]: failure("head-timeout", 408, "unexpected", "the request head did not arrive in time", true),
-  [Cause.DestinationNotAllowed]: failure("destination-not-allowed", 0, "unexpected", "not an address of this pod"),
-  [Cause.ResponseTruncated]: failure("response-truncated", 0, "i/o", "connection lost within a response"),
+  [Cause.ConnectRefused]: failure("connect-refused", 502, Grpc.Unavailable, "i/o", "connection refused"),
+  [Cause.ConnectTimeout]: failure("connect-timeout", 504, Grpc.DeadlineExceeded, "i/o", "connect timed out"),
+  [Cause.ConnectUnreachable]: failure("connect-unreachable", 502, Grpc.Unavailable, "i/o", "destination unreachable"),
+  [Cause.ConnectFailed]: failure("connect-failed", 502, Grpc.Unavailable, "i/o", "connect failed"),
+  [Cause.NoSockets]: failure(
+    "no-sockets",
+    503,
+    Grpc.Unavailable,
+    "loadshed",
+    "no file descriptor left for a connection",
+  ),
+  [Cause.UpstreamClosed]: failure(
+    "upstream-closed",
+    502,
+    Grpc.Unavailable,
+    "i/o",
+    "connection closed before a response",
+  ),
+  [Cause.UpstreamReset]: failure("upstream-reset", 502, Grpc.Unavailable, "i/o", "connection reset before a response"),
+  [Cause.BadResponse]: failure("bad-response", 502, Grpc.Unavailable, "unexpected", "the response is not valid HTTP"),
+  [Cause.LoadShed]: failure("load-shed", 503, Grpc.Unavailable, "loadshed", "too many requests in flight"),
+  [Cause.InboundLoop]: failure(
+    "inbound-loop",
+    403,
+    Grpc.PermissionDenied,
+    "unexpected",
+    "the request is addressed to the proxy itself",
+  ),
+  [Cause.OutboundLoop]: failure(
+    "outbound-loop",
+    502,
+    Grpc.Unavailable,
+    "i/o",
+    "the request is addressed to the proxy itself",
+  ),
+  [Cause.BadRequest]: failure(
+    "bad-request",
+    400,
+    Grpc.InvalidArgument,
+    "unexpected",
+    "the request is not valid HTTP",
+    true,
+  ),
+  [Cause.HeadTooLarge]: failure(
+    "head-too-large",
+    431,
+    Grpc.ResourceExhausted,
+    "unexpected",
+    "the request head is too large",
+    true,
+  ),
+  [Cause.HeadTimeout]: failure(
+    "head-timeout",
+    408,
+    Grpc.DeadlineExceeded,
+    "unexpected",
+    "the request head did not arrive in time",
+    true,
+  ),
+  [Cause.DestinationNotAllowed]: failure(
+    "destination-not-allowed",
+    0,
+    Grpc.PermissionDenied,
+    "unexpected",
+    "not an address of this pod",
+  ),
+  [Cause.ResponseTruncated]: failure(
+    "response-truncated",
+    0,
+    Grpc.Unavailable,
+    "i/o",
+    "connection lost within a response",
+  ),
   [Cause.TlsDetectTimeout]: failure(
     "tls-detect-timeout",
     0,
+    Grpc.DeadlineExceeded,
     "tls detection timeout",
     "no complete ClientHello in time",
   ),
+  [Cause.Failfast]: failure("failfast", 504, Grpc.DeadlineExceeded, "failfast", "no endpoint could be reached in time"),
 };
 
 /** The cause for an errno that connecting ended with. */

@@ -18,7 +18,6 @@ const OPENINGS = {
   binary: Uint8Array.of(0, 1, 2, 3),
   "almost HTTP": Buffer.from("GET / FTP/1.1\r\n"),
   ssh: Buffer.from("SSH-2.0-x\r\n"),
-  http2: Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
   "TLS that is none": Uint8Array.of(22, 3, 1, 0, 4, 99, 0, 0, 0),
   nothing: new Uint8Array(),
 } as const;

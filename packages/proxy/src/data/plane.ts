@@ -1,10 +1,11 @@
 import type { Direction } from "@bowline/contracts";
 import { Buf, BufPool, type Io, Reactor } from "@bowline/loop";
 import { Registry, type Snapshot } from "@bowline/metrics";
-import { Head, type HeadLimits } from "@bowline/wire";
+import { Head, type HeadLimits, type Http2Settings } from "@bowline/wire";
 import type { Config, SocketAddr } from "../config/types.ts";
 import type { Logger } from "../log/logger.ts";
 import { HEADROOM_BYTES, READ_BYTES_MAX } from "./http1/carry.ts";
+import { http2ClientSettings } from "./http2/settings.ts";
 import { Listener } from "./listener.ts";
 import { Recycler } from "./recycler.ts";
 import { Side } from "./side.ts";
@@ -28,6 +29,7 @@ export class Plane {
   readonly heads: Recycler<Head> = new Recycler(() => new Head());
   readonly headLimits: HeadLimits;
   readonly carryBytesMax: number;
+  readonly http2ClientSettings: Http2Settings;
   readonly defaultPolicy: string;
   /** Where every read goes first; what of it is not used at once is copied. */
   readonly rx: Buf = new Buf(HEADROOM_BYTES + READ_BYTES_MAX, 0);
@@ -47,6 +49,7 @@ export class Plane {
     this.pipes = new Pipes(io);
     this.headLimits = { headBytesMax: config.http1.headBytesMax, fieldsMax: config.http1.fieldsMax };
     this.carryBytesMax = config.http1.headBytesMax + CARRY_SPARE_BYTES;
+    this.http2ClientSettings = http2ClientSettings(config.http2);
     this.defaultPolicy = config.policy.inboundDefault;
     this.#inboundPorts = new Set(config.inbound.listenAddrs.map(({ port }) => port));
     this.#inboundIps = new Set(config.inboundIps);

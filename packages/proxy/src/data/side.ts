@@ -1,22 +1,43 @@
 import type { Direction } from "@bowline/contracts";
 import type { TcpOptions } from "@bowline/loop";
 import { Timer, type TimerOwner } from "@bowline/loop";
+import { type BackoffParams, backoffMs, type EndpointMeta } from "@bowline/model";
+import type { Http2Settings } from "@bowline/wire";
 import type { DirectionConfig, PortRange } from "../config/types.ts";
 import { logTarget } from "../log/target.ts";
+import { Call } from "./call/call.ts";
+import type { CallQueue } from "./call/call-queue.ts";
+import { RequestPlan } from "./call/request-plan.ts";
+import { ResponsePlan } from "./call/response-plan.ts";
 import { Connection } from "./connection.ts";
 import { Cause, FAILURES } from "./failures.ts";
 import { expireIdle } from "./http1/dial.ts";
 import { IdleList } from "./http1/host-pool.ts";
 import { Http1Client } from "./http1/relay.ts";
 import { Http1Server } from "./http1/serve.ts";
+import { Http2Pool, type KeepAlive } from "./http2/dial.ts";
+import { http2ServerSettings } from "./http2/settings.ts";
 import { OpaqueRelay } from "./opaque/relay.ts";
 import type { Plane } from "./plane.ts";
 import { Recycler } from "./recycler.ts";
-import { type Target, TargetTable } from "./target.ts";
+import { Target, TargetTable } from "./target.ts";
 import { TargetSeries } from "./telemetry/target-series.ts";
 
 /** How often idle connections are looked at; they live this much longer than configured at most. */
 const IDLE_SWEEP_MS = 500;
+
+/** Beyond this the wait is at its maximum anyway. */
+const BACKOFF_STEPS_MAX = 30;
+
+/** A client's connection that carries requests. */
+export interface Serving {
+  /** The place in the side's list. */
+  index: number;
+  /** Ends once what is in flight is over. */
+  drain(): void;
+  /** Called twice a second: for limits that only time can exceed. */
+  check(nowMs: number): void;
+}
 
 /** What the inbound and the outbound half of the data plane have each for themselves. */
 export class Side implements TimerOwner {
@@ -28,8 +49,17 @@ export class Side implements TimerOwner {
   readonly idle: IdleList = new IdleList();
   /** Synthesised responses may say what went wrong. */
   readonly informational: boolean;
-  /** Serving HTTP/1 connections, for draining; each knows its place. */
-  readonly servers: Http1Server[] = [];
+  /** Serving HTTP connections, for draining; each knows its place. */
+  readonly servers: Serving[] = [];
+  readonly http2Pools: Set<Http2Pool> = new Set();
+  readonly http2ServerSettings: Http2Settings;
+  /** PINGs to clients; null for none. */
+  readonly http2KeepAlive: KeepAlive | null;
+  /** Calls that may wait for one endpoint's connection. */
+  readonly httpQueueCapacity: number;
+  readonly calls: Recycler<Call> = new Recycler(() => new Call(this));
+  readonly requestPlan: RequestPlan;
+  readonly responsePlan: ResponsePlan;
   readonly connections: Recycler<Connection> = new Recycler(() => new Connection(this));
   readonly http1Servers: Recycler<Http1Server> = new Recycler(() => new Http1Server(this));
   readonly http1Clients: Recycler<Http1Client> = new Recycler(() => new Http1Client(this));
@@ -40,6 +70,7 @@ export class Side implements TimerOwner {
   draining = false;
   readonly #opaquePorts: Uint8Array;
   readonly #logTarget: string;
+  readonly #connectBackoff: BackoffParams;
   readonly #sweep: Timer = new Timer(this, 0);
 
   constructor(plane: Plane, direction: Direction, config: DirectionConfig, informational: boolean) {
@@ -53,6 +84,14 @@ export class Side implements TimerOwner {
       (ip, port, onDrop) => new TargetSeries(plane.registry, direction, ip, port, plane.defaultPolicy, onDrop),
     );
     this.#opaquePorts = portSet(config.opaquePorts);
+    const { http2, queues, connectBackoff } = plane.config;
+    const server = direction === "inbound" ? http2.inboundServer : http2.outboundServer;
+    this.http2ServerSettings = http2ServerSettings(server);
+    this.http2KeepAlive = server.keepAlive;
+    this.httpQueueCapacity = direction === "inbound" ? queues.inboundHttpCapacity : queues.outboundHttpCapacity;
+    this.#connectBackoff = { ...connectBackoff[direction], respectRetryAfter: false };
+    this.requestPlan = new RequestPlan(direction);
+    this.responsePlan = new ResponsePlan(direction);
     plane.reactor.after(this.#sweep, IDLE_SWEEP_MS);
   }
 
@@ -65,6 +104,45 @@ export class Side implements TimerOwner {
     // The contract: outbound never connects to loopback, inbound never to the inbound port (proxy-facts §4.1).
     if (this.direction === "outbound") return target.loopback ? Cause.OutboundLoop : null;
     return this.plane.isInboundPort(target.port) ? Cause.InboundLoop : null;
+  }
+
+  /** Sends a call to an endpoint of where its client was going. */
+  dispatch(call: Call): void {
+    const target = call.origin!;
+    const refusal = this.refusal(target);
+    if (refusal !== null) {
+      call.refuse(refusal, target.name);
+      return;
+    }
+    call.assigned(target, null);
+    this.ask(call, target);
+  }
+
+  /** Sends a call to an endpoint that has been picked for it. */
+  ask(call: Call, target: Target): void {
+    target.http2 ??= new Http2Pool(this, target);
+    target.http2.send(call);
+  }
+
+  /** The target for an endpoint of a balanced service, with counters and connections of its own. */
+  endpointTarget(endpoint: EndpointMeta, authority: string): Target {
+    const { ip, port } = endpoint;
+    const { registry, defaultPolicy } = this.plane;
+    const labels = { authority: authority.replace(/:80$/, ""), labels: endpoint.labels };
+    const series = new TargetSeries(registry, this.direction, ip, port, defaultPolicy, () => {}, labels);
+    return new Target(ip, port, series, endpoint);
+  }
+
+  /** Closes what is kept for an endpoint that is none any more, as far as it is not in use; returns waiting calls. */
+  retireTarget(target: Target): CallQueue | null {
+    target.retired = true;
+    for (const { idle } of target.pools.values()) while (idle.length > 0) idle.at(-1)!.dropIdle();
+    return target.http2?.retire() ?? null;
+  }
+
+  /** How long to wait before connecting again after so many failures in a row, ms. */
+  connectBackoffMs(failures: number): number {
+    return backoffMs(this.#connectBackoff, Math.min(failures, BACKOFF_STEPS_MAX), Math.random());
   }
 
   /** Counts and logs a failure of a request (`http`) or of a whole connection. */
@@ -88,8 +166,16 @@ export class Side implements TimerOwner {
     for (let i = this.servers.length - 1; i >= 0; i--) this.servers[i]?.drain();
   }
 
+  #check(): void {
+    const { nowMs } = this.plane.reactor;
+    for (let i = this.servers.length - 1; i >= 0; i--) this.servers[i]?.check(nowMs);
+    const idleMs = this.plane.config.discoveryIdleTimeoutMs[this.direction];
+    for (const pool of this.http2Pools) if (pool.expire(nowMs, idleMs)) this.http2Pools.delete(pool);
+  }
+
   onTimer(_kind: number): void {
     expireIdle(this);
+    this.#check();
     this.plane.reactor.after(this.#sweep, IDLE_SWEEP_MS);
   }
 }

@@ -1,6 +1,9 @@
 import type { Destination } from "@bowline/loop";
 import { addressOf, encodeSockaddr, formatAddress, ipv4Key, isLoopback, sockaddrIp, sockaddrPort } from "@bowline/loop";
+import type { EndpointMeta } from "@bowline/model";
 import type { HostPool } from "./http1/host-pool.ts";
+import type { Http2Pool } from "./http2/dial.ts";
+import type { Member } from "./pool/member.ts";
 import type { TargetSeries } from "./telemetry/target-series.ts";
 
 /** Live targets at most; connections to more share one unnamed set of series, so that a port scan fills no memory. */
@@ -17,8 +20,17 @@ export class Target implements Destination {
   readonly series: TargetSeries;
   /** Idle HTTP/1 connections by Host (proxy-facts §4.5). */
   readonly pools: Map<string, HostPool> = new Map();
+  /** Its HTTP/2 connections; null until there is a call for them. */
+  http2: Http2Pool | null = null;
+  /** What service discovery says of it; null when it knows nothing. */
+  readonly meta: EndpointMeta | null;
+  /** Its place among the endpoints of a balanced service; null when it is the only one there is. */
+  member: Member | null = null;
+  /** It is no endpoint any more: connections to it are not kept. */
+  retired = false;
 
-  constructor(ip: string, port: number, series: TargetSeries) {
+  constructor(ip: string, port: number, series: TargetSeries, meta: EndpointMeta | null = null) {
+    this.meta = meta;
     this.ip = ip;
     this.port = port;
     this.name = formatAddress(ip, port);

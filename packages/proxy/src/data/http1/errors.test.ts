@@ -13,13 +13,14 @@ const ROWS: readonly [keyof typeof Cause, string, string, string][] = [
   ["NoSockets", "503 Service Unavailable", "no-sockets", "no file descriptor left for a connection"],
   ["UpstreamClosed", "502 Bad Gateway", "upstream-closed", "connection closed before a response"],
   ["UpstreamReset", "502 Bad Gateway", "upstream-reset", "connection reset before a response"],
-  ["BadResponse", "502 Bad Gateway", "bad-response", "the response is not valid HTTP/1"],
+  ["BadResponse", "502 Bad Gateway", "bad-response", "the response is not valid HTTP"],
   ["LoadShed", "503 Service Unavailable", "load-shed", "too many requests in flight"],
   ["InboundLoop", "403 Forbidden", "inbound-loop", "the request is addressed to the proxy itself"],
   ["OutboundLoop", "502 Bad Gateway", "outbound-loop", "the request is addressed to the proxy itself"],
-  ["BadRequest", "400 Bad Request", "bad-request", "the request is not valid HTTP/1"],
+  ["BadRequest", "400 Bad Request", "bad-request", "the request is not valid HTTP"],
   ["HeadTooLarge", "431 Request Header Fields Too Large", "head-too-large", "the request head is too large"],
   ["HeadTimeout", "408 Request Timeout", "head-timeout", "the request head did not arrive in time"],
+  ["Failfast", "504 Gateway Timeout", "failfast", "no endpoint could be reached in time"],
 ];
 const CLIENT_FAULTS: readonly string[] = ["BadRequest", "HeadTooLarge", "HeadTimeout"];
 

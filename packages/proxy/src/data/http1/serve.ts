@@ -14,6 +14,7 @@ import {
   rewriteHead,
 } from "@bowline/wire";
 import { asciiBytes } from "../ascii-bytes.ts";
+import { NO_GRPC_STATUS } from "../call/response-plan.ts";
 import type { Connection } from "../connection.ts";
 import { Cause, connectCause, FAILURES } from "../failures.ts";
 import type { Side } from "../side.ts";
@@ -109,6 +110,8 @@ export class Http1Server implements StreamOwner, TimerOwner {
     else if (this.#client !== null && !this.exchange.responseStarted) this.exchange.keepAlive = false;
   }
 
+  check(_nowMs: number): void {}
+
   onReadable(stream: Stream): void {
     if (this.#state === State.Lingering) {
       this.#discard(stream);
@@ -199,8 +202,7 @@ export class Http1Server implements StreamOwner, TimerOwner {
     exchange.responseStarted = true;
     exchange.status = status;
     this.#leaveFlight();
-    const { latencyMs } = this.target.series.http.response(status);
-    latencyMs.observe(this.#side.plane.reactor.nowMs - exchange.startMs);
+    this.target.series.http.latencyMs(status).observe(this.#side.plane.reactor.nowMs - exchange.startMs);
   }
 
   /**
@@ -222,14 +224,14 @@ export class Http1Server implements StreamOwner, TimerOwner {
 
   onResponseDone(): void {
     this.exchange.responseDone = true;
-    this.target.series.http.response(this.exchange.status).total.value += 1;
+    this.target.series.http.total(this.exchange.status, NO_GRPC_STATUS).value += 1;
     this.#settle();
   }
 
   /** The upstream broke within the response: the client must not take what it has for the whole. */
   onResponseTruncated(): void {
     this.#side.failed(this.target, Cause.ResponseTruncated, true, "");
-    this.target.series.http.truncated(this.exchange.status).value += 1;
+    this.target.series.http.broken(this.exchange.status).value += 1;
     this.abort();
   }
 
@@ -241,7 +243,7 @@ export class Http1Server implements StreamOwner, TimerOwner {
   /** From here on bytes pass both ways as they are: leaves the client's connection to the caller. */
   handOver(): { connection: Connection; carry: Carry } {
     const connection = this.#connection!;
-    this.target.series.http.response(this.exchange.status).total.value += 1;
+    this.target.series.http.total(this.exchange.status, NO_GRPC_STATUS).value += 1;
     this.#client = null;
     this.#timer.cancel();
     return { connection, carry: this.#carry };

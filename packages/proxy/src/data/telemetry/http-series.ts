@@ -1,20 +1,25 @@
 import { type Counter, type Histogram, joinLabels, type LabelPair, labels, type SeriesGroup } from "@bowline/metrics";
 import { LATENCY, REQUESTS, RESPONSES } from "./families.ts";
 
-/** What is counted for one status code. */
-export interface ResponseSeries {
-  readonly total: Counter;
-  readonly latencyMs: Histogram;
-}
+/** gRPC statuses that count as failures: the server's fault rather than the client's (proxy-facts §5.2). */
+const GRPC_FAILURES: ReadonlySet<number> = new Set([2, 4, 7, 13, 14, 15]);
+/** In place of a status: a gRPC response that ended without one. Linkerd counts it as unknown, and yet as a success. */
+export const MISSING_GRPC_STATUS = 17;
+const UNKNOWN_GRPC_STATUS = 2;
 
 /** The request and response series of one endpoint (proxy-facts §5.1). */
 export class HttpSeries {
   readonly requests: Counter;
   readonly #group: SeriesGroup;
   readonly #labels: string;
-  readonly #byStatus = new Map<number, ResponseSeries>();
+  readonly #totals = new Map<number, Counter>();
+  readonly #latencies = new Map<number, Histogram>();
+  readonly #broken = new Map<number, Counter>();
+  // Mostly the same as for the response before: no need to look it up.
+  #lastTotalKey = 0;
+  #lastTotal: Counter | null = null;
   #lastStatus = 0;
-  #last: ResponseSeries | null = null;
+  #lastLatency: Histogram | null = null;
   #failed: Counter | null = null;
 
   constructor(group: SeriesGroup, labelText: string) {
@@ -23,44 +28,78 @@ export class HttpSeries {
     this.requests = group.counter(REQUESTS, labelText);
   }
 
-  response(status: number): ResponseSeries {
-    // Mostly the status of the response before: no need to look it up.
-    if (status === this.#lastStatus) return this.#last!;
-    let series = this.#byStatus.get(status);
-    if (series === undefined) {
-      series = this.#make(status);
-      this.#byStatus.set(status, series);
+  /**
+   * Complete responses.
+   * @param grpcStatus 0 to 16, MISSING_GRPC_STATUS, or negative when the response is not gRPC's
+   */
+  total(status: number, grpcStatus: number): Counter {
+    const key = status * 32 + grpcStatus + 1;
+    if (key === this.#lastTotalKey) return this.#lastTotal!;
+    let counter = this.#totals.get(key);
+    if (counter === undefined) {
+      counter = this.#makeTotal(status, grpcStatus);
+      this.#totals.set(key, counter);
+    }
+    this.#lastTotalKey = key;
+    this.#lastTotal = counter;
+    return counter;
+  }
+
+  /** Time from a request's head to its response's, ms. */
+  latencyMs(status: number): Histogram {
+    if (status === this.#lastStatus) return this.#lastLatency!;
+    let histogram = this.#latencies.get(status);
+    if (histogram === undefined) {
+      histogram = this.#group.histogram(LATENCY, joinLabels(this.#labels, labels([statusLabel(status)])));
+      this.#latencies.set(status, histogram);
     }
     this.#lastStatus = status;
-    this.#last = series;
-    return series;
+    this.#lastLatency = histogram;
+    return histogram;
   }
 
   /** A request that got no response from its endpoint: no status code, a failure. */
   failed(): Counter {
-    this.#failed ??= this.#group.counter(RESPONSES, this.#responseLabels([], "failure", "unclassified"));
+    this.#failed ??= this.#group.counter(RESPONSES, this.#responseLabels([], "failure", "", "unclassified"));
     return this.#failed;
   }
 
-  /** A response that broke off after its head. */
-  truncated(status: number): Counter {
-    const statusLabel: LabelPair = ["status_code", String(status)];
-    return this.#group.counter(RESPONSES, this.#responseLabels([statusLabel], "failure", "unclassified"));
+  /** A response that broke off after its head; 0 before there was one. */
+  broken(status: number): Counter {
+    if (status === 0) return this.failed();
+    let counter = this.#broken.get(status);
+    if (counter === undefined) {
+      counter = this.#group.counter(
+        RESPONSES,
+        this.#responseLabels([statusLabel(status)], "failure", "", "unclassified"),
+      );
+      this.#broken.set(status, counter);
+    }
+    return counter;
   }
 
-  #make(status: number): ResponseSeries {
-    const statusLabel: LabelPair = ["status_code", String(status)];
-    const classification = status >= 500 ? "failure" : "success";
-    return {
-      total: this.#group.counter(RESPONSES, this.#responseLabels([statusLabel], classification, "")),
-      latencyMs: this.#group.histogram(LATENCY, joinLabels(this.#labels, labels([statusLabel]))),
-    };
-  }
-
-  #responseLabels(status: readonly LabelPair[], classification: string, error: string): string {
-    return joinLabels(
-      this.#labels,
-      labels([...status, ["classification", classification], ["grpc_status", ""], ["error", error]]),
+  #makeTotal(status: number, grpcStatus: number): Counter {
+    const grpc = grpcStatus === MISSING_GRPC_STATUS ? UNKNOWN_GRPC_STATUS : grpcStatus;
+    const failure = isFailure(status, grpcStatus);
+    return this.#group.counter(
+      RESPONSES,
+      this.#responseLabels([statusLabel(status)], failure ? "failure" : "success", grpc >= 0 ? String(grpc) : "", ""),
     );
   }
+
+  #responseLabels(status: readonly LabelPair[], classification: string, grpcStatus: string, error: string): string {
+    return joinLabels(
+      this.#labels,
+      labels([...status, ["classification", classification], ["grpc_status", grpcStatus], ["error", error]]),
+    );
+  }
+}
+
+/** Whether a response is its server's failure, by the default classes. */
+export function isFailure(status: number, grpcStatus: number): boolean {
+  return grpcStatus >= 0 ? GRPC_FAILURES.has(grpcStatus) : status >= 500;
+}
+
+function statusLabel(status: number): LabelPair {
+  return ["status_code", String(status)];
 }

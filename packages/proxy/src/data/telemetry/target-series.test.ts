@@ -28,11 +28,11 @@ function countAll(direction: Direction): string[] {
   series.connect.closed(0);
   series.accept.closed(Errno.ECONNRESET);
   series.http.requests.value += 1;
-  series.http.response(200).total.value += 1;
-  series.http.response(200).latencyMs.observe(3);
-  series.http.response(503).total.value += 1;
+  series.http.total(200, -1).value += 1;
+  series.http.latencyMs(200).observe(3);
+  series.http.total(503, -1).value += 1;
   series.http.failed().value += 1;
-  series.http.truncated(200).value += 1;
+  series.http.broken(200).value += 1;
   series.detected("http/1", 0.01);
   series.detected("read_timeout", 10);
   series.protocol("opaq");
@@ -55,7 +55,6 @@ test("the series of an inbound target", () => {
       "response_total{direction="inbound",target_addr="10.1.0.1:8080",target_ip="10.1.0.1",target_port="8080",tls="no_identity",no_tls_reason="no_tls_from_remote",srv_group="",srv_kind="default",srv_name="all-unauthenticated",srv_port="8080",route_group="",route_kind="default",route_name="default",authz_group="",authz_kind="default",authz_name="all-unauthenticated",classification="failure",grpc_status="",error="unclassified"} 1",
       "response_total{direction="inbound",target_addr="10.1.0.1:8080",target_ip="10.1.0.1",target_port="8080",tls="no_identity",no_tls_reason="no_tls_from_remote",srv_group="",srv_kind="default",srv_name="all-unauthenticated",srv_port="8080",route_group="",route_kind="default",route_name="default",authz_group="",authz_kind="default",authz_name="all-unauthenticated",status_code="200",classification="failure",grpc_status="",error="unclassified"} 1",
       "response_latency_ms{direction="inbound",target_addr="10.1.0.1:8080",target_ip="10.1.0.1",target_port="8080",tls="no_identity",no_tls_reason="no_tls_from_remote",srv_group="",srv_kind="default",srv_name="all-unauthenticated",srv_port="8080",route_group="",route_kind="default",route_name="default",authz_group="",authz_kind="default",authz_name="all-unauthenticated",status_code="200"} observed 1",
-      "response_latency_ms{direction="inbound",target_addr="10.1.0.1:8080",target_ip="10.1.0.1",target_port="8080",tls="no_identity",no_tls_reason="no_tls_from_remote",srv_group="",srv_kind="default",srv_name="all-unauthenticated",srv_port="8080",route_group="",route_kind="default",route_name="default",authz_group="",authz_kind="default",authz_name="all-unauthenticated",status_code="503"} observed 0",
       "tcp_open_total{direction="inbound",peer="src",target_addr="10.1.0.1:8080",target_ip="10.1.0.1",target_port="8080",tls="no_identity",no_tls_reason="no_tls_from_remote",srv_group="",srv_kind="default",srv_name="all-unauthenticated",srv_port="8080"} 1",
       "tcp_open_total{direction="inbound",peer="dst",tls="no_identity",no_tls_reason="loopback"} 1",
       "tcp_open_total{direction="inbound",peer="src",target_addr="10.1.0.1:8080",target_ip="10.1.0.1",target_port="8080",tls="no_identity",no_tls_reason="port_skipped",srv_group="",srv_kind="default",srv_name="all-unauthenticated",srv_port="8080"} 1",
@@ -99,7 +98,6 @@ test("the series of an outbound target", () => {
       "response_total{direction="outbound",target_addr="10.1.0.1:8080",target_ip="10.1.0.1",target_port="8080",tls="no_identity",no_tls_reason="not_provided_by_service_discovery",classification="failure",grpc_status="",error="unclassified"} 1",
       "response_total{direction="outbound",target_addr="10.1.0.1:8080",target_ip="10.1.0.1",target_port="8080",tls="no_identity",no_tls_reason="not_provided_by_service_discovery",status_code="200",classification="failure",grpc_status="",error="unclassified"} 1",
       "response_latency_ms{direction="outbound",target_addr="10.1.0.1:8080",target_ip="10.1.0.1",target_port="8080",tls="no_identity",no_tls_reason="not_provided_by_service_discovery",status_code="200"} observed 1",
-      "response_latency_ms{direction="outbound",target_addr="10.1.0.1:8080",target_ip="10.1.0.1",target_port="8080",tls="no_identity",no_tls_reason="not_provided_by_service_discovery",status_code="503"} observed 0",
       "tcp_open_total{direction="outbound",peer="src",target_addr="10.1.0.1:8080",target_ip="10.1.0.1",target_port="8080",tls="no_identity",no_tls_reason="loopback"} 4",
       "tcp_open_total{direction="outbound",peer="dst",target_addr="10.1.0.1:8080",target_ip="10.1.0.1",target_port="8080",tls="no_identity",no_tls_reason="not_provided_by_service_discovery"} 1",
       "tcp_open_connections{direction="outbound",peer="src",target_addr="10.1.0.1:8080",target_ip="10.1.0.1",target_port="8080",tls="no_identity",no_tls_reason="loopback"} 3",

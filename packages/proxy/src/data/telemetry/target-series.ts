@@ -32,6 +32,14 @@ export type Protocol = "http/1" | "http/2" | "tls" | "opaq";
 /** Server names come from peers: a client that invents them gets this many series per target, then an empty name. */
 const SNI_SERIES_MAX = 32;
 
+/** What service discovery says of an endpoint, as labels. */
+export interface EndpointLabels {
+  /** `name:port` of the balanced service, port 80 left out; "" for endpoints of no service. */
+  readonly authority: string;
+  /** Without the prefix `dst_`. */
+  readonly labels: Readonly<Record<string, string>>;
+}
+
 /** All series of one target address; they expire together (proxy-facts §5.2). */
 export class TargetSeries {
   readonly #group: SeriesGroup;
@@ -48,7 +56,15 @@ export class TargetSeries {
   readonly connect: TcpSeries;
   readonly http: HttpSeries;
 
-  constructor(registry: Registry, direction: Direction, ip: string, port: number, policy: string, onDrop: () => void) {
+  constructor(
+    registry: Registry,
+    direction: Direction,
+    ip: string,
+    port: number,
+    policy: string,
+    onDrop: () => void,
+    endpoint: EndpointLabels | null = null,
+  ) {
     this.#group = registry.group(onDrop);
     this.#direction = direction;
     this.#target = labels([
@@ -68,8 +84,10 @@ export class TargetSeries {
       this.#group,
       this.#acceptLabels(noIdentity(inbound ? "no_tls_from_remote" : "loopback")),
     );
-    this.connect = new TcpSeries(this.#group, this.#connectLabels());
-    this.http = new HttpSeries(this.#group, this.#endpointLabels(policy));
+    const authority = endpoint === null || endpoint.authority === "" ? "" : labels([["authority", endpoint.authority]]);
+    const dst = endpoint === null ? "" : destinationLabels(endpoint.labels);
+    this.connect = new TcpSeries(this.#group, this.#connectLabels(authority, dst));
+    this.http = new HttpSeries(this.#group, this.#endpointLabels(policy, authority, dst));
   }
 
   /** Keeps the series from expiring; once per connection that will count here. */
@@ -191,20 +209,20 @@ export class TargetSeries {
     );
   }
 
-  #connectLabels(): string {
+  #connectLabels(authority: string, dst: string): string {
     const peer = labels([
       ["direction", this.#direction],
       ["peer", "dst"],
     ]);
     return this.#direction === "inbound"
       ? joinLabels(peer, noIdentity("loopback"))
-      : joinLabels(peer, this.#target, noIdentity("not_provided_by_service_discovery"));
+      : joinLabels(peer, authority, this.#target, noIdentity("not_provided_by_service_discovery"), dst);
   }
 
-  #endpointLabels(policy: string): string {
+  #endpointLabels(policy: string, authority: string, dst: string): string {
     const direction = labels([["direction", this.#direction]]);
     if (this.#direction === "outbound") {
-      return joinLabels(direction, this.#target, noIdentity("not_provided_by_service_discovery"));
+      return joinLabels(direction, authority, this.#target, noIdentity("not_provided_by_service_discovery"), dst);
     }
     const route = labels([
       ["route_group", ""],
@@ -218,6 +236,12 @@ export class TargetSeries {
     ]);
     return joinLabels(direction, this.#target, noIdentity("no_tls_from_remote"), this.#server, route, authz);
   }
+}
+
+/** Sorted by key, as Linkerd writes them (proxy-facts §5.2). */
+function destinationLabels(values: Readonly<Record<string, string>>): string {
+  const pairs = Object.entries(values).map(([key, value]): LabelPair => [`dst_${key}`, value]);
+  return labels(pairs.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 function noIdentity(reason: string): string {

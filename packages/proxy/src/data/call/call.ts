@@ -1,0 +1,441 @@
+import { Verdict } from "@bowline/model";
+import { ErrorCode, FieldList, type Http2Stream, ResetBy } from "@bowline/wire";
+import { Cause } from "../failures.ts";
+import type { Member } from "../pool/member.ts";
+import type { Side } from "../side.ts";
+import type { Target } from "../target.ts";
+import { isFailure, MISSING_GRPC_STATUS } from "../telemetry/http-series.ts";
+import { ByteQueue } from "./byte-queue.ts";
+import type { CallQueue } from "./call-queue.ts";
+import type { Answerer, Asker } from "./ends.ts";
+import type { RequestPlan } from "./request-plan.ts";
+import { NO_GRPC_STATUS, planResponse } from "./response-plan.ts";
+import { SentCopy } from "./sent-copy.ts";
+
+/** How often a request that its server has certainly not processed is sent again. */
+const RESENDS_MAX = 3;
+
+/**
+ * One request on its way and its response on the way back, between whoever asks and whoever answers. Each direction
+ * passes bytes on as they come; what the other side does not take waits here, and is not confirmed (`consumed`) until it
+ * does, so that flow control reaches through. Reused for one call after another.
+ */
+export class Call {
+  asker: Asker | null = null;
+  askStream: Http2Stream<Call> | null = null;
+  answerer: Answerer | null = null;
+  answerStream: Http2Stream<Call> | null = null;
+  /** Where the client's connection was going, and who answers; the latter is known once an endpoint is picked. */
+  origin: Target | null = null;
+  target: Target | null = null;
+  grpc = false;
+  /** A response to it has no body, whatever its head says. */
+  headRequest = false;
+  /** The request's head: the list of a decoder that will not change it, or `#ownHead`. */
+  head: FieldList;
+  /** Neither body nor trailers follow the head. */
+  headOnly = false;
+  responseStarted = false;
+  startMs = 0;
+  /** Where it waits, if it does. */
+  queue: CallQueue | null = null;
+  queuePrevious: Call | null = null;
+  queueNext: Call | null = null;
+  readonly #side: Side;
+  readonly #ownHead: FieldList = new FieldList();
+  readonly #requestQueue: ByteQueue;
+  readonly #responseQueue: ByteQueue;
+  readonly #sent: SentCopy = new SentCopy();
+  #requestTrailers: FieldList | null = null;
+  #responseTrailers: FieldList | null = null;
+  /** The whole request has come in; all of it has gone out. */
+  #askDone = false;
+  #sentDone = false;
+  /** The whole response has come in; all of it has gone back. */
+  #answerDone = false;
+  #givenDone = false;
+  #inFlight = false;
+  /** The endpoint's place in its balancer, until something is known about how the endpoint did. */
+  #member: Member | null = null;
+  #epoch = 0;
+  #assignedMs = 0;
+  #loadEnded = true;
+  #counted = false;
+  #resends = 0;
+  /** Bytes of `#sent` that have gone out again; they were confirmed to the asker when they went out first. */
+  #resendAt = 0;
+  #status = 0;
+  #grpcStatus: number = NO_GRPC_STATUS;
+
+  constructor(side: Side) {
+    this.#side = side;
+    this.head = this.#ownHead;
+    this.#requestQueue = new ByteQueue(side.plane.bufs);
+    this.#responseQueue = new ByteQueue(side.plane.bufs);
+  }
+
+  /** Begins with a request's head. The plan's fields may be the asker's again afterwards. */
+  begin(asker: Asker, origin: Target, plan: RequestPlan, last: boolean): void {
+    const side = this.#side;
+    this.asker = asker;
+    this.origin = origin;
+    this.grpc = plan.grpc;
+    this.headRequest = plan.head;
+    this.headOnly = last;
+    this.#askDone = last;
+    this.#sentDone = false;
+    this.#answerDone = false;
+    this.#givenDone = false;
+    this.responseStarted = false;
+    this.#resends = 0;
+    this.#resendAt = 0;
+    this.#status = 0;
+    this.#grpcStatus = NO_GRPC_STATUS;
+    this.startMs = side.plane.reactor.nowMs;
+    if (plan.fields.shared) {
+      this.head = plan.fields;
+    } else {
+      this.head = this.#ownHead;
+      this.#ownHead.copyFrom(plan.fields);
+    }
+    this.#inFlight = true;
+    side.requestsInFlight += 1;
+    if (side.requestsInFlight > side.config.requestsInFlightMax) this.refuse(Cause.LoadShed, "");
+    else side.dispatch(this);
+  }
+
+  /** An endpoint has been picked. */
+  assigned(target: Target, member: Member | null): void {
+    this.target = target;
+    target.series.pin();
+    this.#member = member;
+    this.#assignedMs = this.#side.plane.reactor.nowMs;
+    if (member !== null) this.#epoch = member.start();
+    this.#loadEnded = member === null;
+    this.#counted = false;
+  }
+
+  /** The endpoint cannot be reached; nothing has been sent. */
+  unassigned(): void {
+    this.#leaveMember();
+    this.target!.series.unpin();
+    this.target = null;
+  }
+
+  /** The head is on its way to a server; what there is of the body follows. */
+  asked(answerer: Answerer, stream: Http2Stream<Call> | null): void {
+    this.answerer = answerer;
+    this.answerStream = stream;
+    this.#count();
+    if (this.headOnly) this.#sentDone = true;
+    else if (this.#requestWaits || this.#askDone) this.onAnswererWritable();
+  }
+
+  onRequestData(bytes: Uint8Array, at: number, end: number, last: boolean): void {
+    if (last) this.#askDone = true;
+    let from = at;
+    if (this.answerer !== null && !this.#requestWaits) {
+      from += this.#send(bytes, at, end, last);
+      if (from > at && this.asker !== null) this.asker.consumed(this, from - at);
+    }
+    if (from < end) this.#requestQueue.push(bytes, from, end);
+    else if (this.#sentDone) this.#settle();
+  }
+
+  onRequestTrailers(fields: FieldList): void {
+    this.#askDone = true;
+    if (this.answerer !== null && !this.#requestWaits) {
+      this.answerer.sendTrailers(this, fields);
+      this.#sentDone = true;
+      this.#settle();
+    } else {
+      this.#requestTrailers = copyOf(fields);
+    }
+  }
+
+  /** The server takes bytes of the request again. */
+  onAnswererWritable(): void {
+    if (!this.#sendCopy()) return;
+    const queue = this.#requestQueue;
+    while (queue.bytes > 0 && this.answerer !== null) {
+      const { front, frontAt, frontEnd } = queue;
+      const last = this.#askDone && this.#requestTrailers === null && queue.bytes === frontEnd - frontAt;
+      const count = this.#send(front, frontAt, frontEnd, last);
+      queue.advance(count);
+      if (count > 0) this.asker?.consumed(this, count);
+      if (count < frontEnd - frontAt) return;
+    }
+    if (this.answerer === null || !this.#askDone || this.#sentDone) return;
+    // Kept until the response begins: they may have to be sent again.
+    const trailers = this.#requestTrailers;
+    if (trailers !== null) this.answerer.sendTrailers(this, trailers);
+    else this.answerer.sendData(this, this.#sent.bytes, 0, 0, true);
+    this.#sentDone = true;
+    this.#settle();
+  }
+
+  /** Nobody waits for the response any more: the client reset the stream, or is gone. */
+  onAskerGone(code: ErrorCode): void {
+    this.asker = null;
+    this.askStream = null;
+    if (this.target !== null) this.target.series.http.broken(this.#status).value += 1;
+    this.#drop(code);
+  }
+
+  /** The client takes response bytes again. */
+  onAskerWritable(): void {
+    const queue = this.#responseQueue;
+    while (queue.bytes > 0 && this.asker !== null) {
+      const { front, frontAt, frontEnd } = queue;
+      const last = this.#answerDone && this.#responseTrailers === null && queue.bytes === frontEnd - frontAt;
+      const count = this.asker.sendData(this, front, frontAt, frontEnd, last);
+      queue.advance(count);
+      if (count > 0) this.answerer?.consumed(this, count);
+      if (count < frontEnd - frontAt) return;
+      if (last) this.#given();
+    }
+    if (this.asker === null || !this.#answerDone || this.#givenDone) return;
+    const trailers = this.#responseTrailers;
+    this.#responseTrailers = null;
+    if (trailers !== null) this.asker.sendTrailers(this, trailers);
+    else this.asker.sendData(this, this.#sent.bytes, 0, 0, true);
+    this.#given();
+  }
+
+  onResponseHead(fields: FieldList, last: boolean): void {
+    const plan = planResponse(fields, this.#side.responsePlan);
+    const { asker, target } = this;
+    if (asker === null || target === null) return;
+    if (plan.status < 200) {
+      asker.sendHead(this, plan.fields, false);
+      return;
+    }
+    this.#leaveFlight();
+    this.#sent.clear();
+    this.#resendAt = 0;
+    this.responseStarted = true;
+    this.#status = plan.status;
+    this.#grpcStatus = plan.grpcStatus;
+    target.series.http.latencyMs(plan.status).observe(this.#side.plane.reactor.nowMs - this.startMs);
+    if (last) this.#answerDone = true;
+    asker.sendHead(this, plan.fields, last);
+    if (last) this.#given();
+  }
+
+  onResponseData(bytes: Uint8Array, at: number, end: number, last: boolean): void {
+    const { asker } = this;
+    if (asker === null) return;
+    if (last) this.#answerDone = true;
+    if (!this.#loadEnded) this.#endLoad();
+    let from = at;
+    if (this.#responseQueue.bytes === 0) {
+      from += asker.sendData(this, bytes, at, end, last);
+      if (from > at) this.answerer?.consumed(this, from - at);
+    }
+    if (from < end) this.#responseQueue.push(bytes, from, end);
+    else if (last) this.#given();
+  }
+
+  onResponseTrailers(fields: FieldList): void {
+    const { asker } = this;
+    if (asker === null) return;
+    const plan = planResponse(fields, this.#side.responsePlan);
+    if (plan.grpcStatus !== NO_GRPC_STATUS) this.#grpcStatus = plan.grpcStatus;
+    this.#answerDone = true;
+    if (this.#responseQueue.bytes > 0) {
+      this.#responseTrailers = copyOf(plan.fields);
+      return;
+    }
+    asker.sendTrailers(this, plan.fields);
+    this.#given();
+  }
+
+  /** The exchange with the server is over without a complete response. */
+  onAnswererReset(code: ErrorCode, by: ResetBy): void {
+    this.answerer = null;
+    this.answerStream = null;
+    if (this.#answerDone) {
+      // What has come in completely still goes back; the server merely wants no more of the request (RFC 9113 §8.1).
+      this.#sentDone = true;
+      if (this.#givenDone) this.#stopRequest(code);
+      return;
+    }
+    if (by === ResetBy.Unprocessed && this.#mayResend()) this.#resend();
+    else if (!this.responseStarted && (by === ResetBy.ConnectionLost || by === ResetBy.Unprocessed)) {
+      this.refuse(Cause.UpstreamReset, this.target!.name);
+    } else this.#breakOff(code, by);
+  }
+
+  /** Answers with a synthesised response, for want of a real one. */
+  refuse(cause: Cause, detail: string): void {
+    const side = this.#side;
+    const { asker } = this;
+    side.failed(this.target ?? this.origin!, cause, true, detail);
+    if (this.target !== null) {
+      this.#count();
+      this.target.series.http.failed().value += 1;
+      this.#judged(Verdict.Failure);
+    }
+    this.asker = null;
+    asker?.refuse(this, cause, detail);
+    this.askStream = null;
+    this.#drop(ErrorCode.Cancel);
+  }
+
+  /** Bytes of the request wait here for the server to take them. */
+  get #requestWaits(): boolean {
+    return this.#requestQueue.bytes > 0 || this.#resendAt < this.#sent.length;
+  }
+
+  /** Sends what went to another server before; true when all of it is out. */
+  #sendCopy(): boolean {
+    const sent = this.#sent;
+    if (this.#resendAt >= sent.length) return true;
+    if (this.answerer === null) return false;
+    const last = this.#askDone && this.#requestTrailers === null && this.#requestQueue.bytes === 0;
+    this.#resendAt += this.answerer.sendData(this, sent.bytes, this.#resendAt, sent.length, last);
+    if (this.#resendAt < sent.length) return false;
+    if (last) this.#sentDone = true;
+    return true;
+  }
+
+  #send(bytes: Uint8Array, at: number, end: number, last: boolean): number {
+    const count = this.answerer!.sendData(this, bytes, at, end, last);
+    if (!this.responseStarted) {
+      this.#sent.add(bytes, at, at + count);
+      this.#resendAt = this.#sent.length;
+    }
+    if (last && count === end - at) this.#sentDone = true;
+    return count;
+  }
+
+  /** Breaks off a response of which nothing, or not everything, has come in. */
+  #breakOff(code: ErrorCode, by: ResetBy): void {
+    const { asker, target } = this;
+    if (target !== null) target.series.http.broken(this.#status).value += 1;
+    this.#judged(Verdict.Failure);
+    if (by !== ResetBy.Peer && target !== null) this.#side.failed(target, Cause.ResponseTruncated, true, "");
+    this.asker = null;
+    asker?.breakOff(this, code);
+    this.askStream = null;
+    this.#drop(code);
+  }
+
+  /** The whole response has gone back. */
+  #given(): void {
+    this.#givenDone = true;
+    let grpcStatus = this.#grpcStatus;
+    if (this.grpc && grpcStatus === NO_GRPC_STATUS) grpcStatus = MISSING_GRPC_STATUS;
+    this.target!.series.http.total(this.#status, grpcStatus).value += 1;
+    this.#judged(verdictOf(this.#status, grpcStatus));
+    this.#settle();
+  }
+
+  #settle(): void {
+    if (!this.#givenDone) return;
+    if (this.#sentDone) this.#release();
+    else if (this.answerer === null) this.#stopRequest(ErrorCode.NoError);
+  }
+
+  /** The response is complete, and the server wants no more of the request: neither may its client send it. */
+  #stopRequest(code: ErrorCode): void {
+    const { asker } = this;
+    this.asker = null;
+    if (!this.#askDone) asker?.breakOff(this, code);
+    this.askStream = null;
+    this.#drop(code);
+  }
+
+  #count(): void {
+    if (this.#counted) return;
+    this.#counted = true;
+    this.target!.series.http.requests.value += 1;
+  }
+
+  /** The endpoint's answer, or its failure, is known. */
+  #judged(verdict: Verdict): void {
+    const member = this.#member;
+    if (member === null) return;
+    this.#member = null;
+    if (!this.#loadEnded) this.#endLoadOf(member);
+    member.finished(this.#epoch, verdict, 0);
+  }
+
+  #endLoad(): void {
+    if (this.#member !== null) this.#endLoadOf(this.#member);
+  }
+
+  #endLoadOf(member: Member): void {
+    this.#loadEnded = true;
+    member.measured(this.#assignedMs);
+  }
+
+  /** What is known about the request says nothing about its endpoint. */
+  #leaveMember(): void {
+    const member = this.#member;
+    if (member === null) return;
+    this.#member = null;
+    if (!this.#loadEnded) this.#endLoadOf(member);
+    member.abandoned(this.#epoch);
+  }
+
+  #mayResend(): boolean {
+    return !this.responseStarted && this.#sent.complete && this.#resends < RESENDS_MAX && this.asker !== null;
+  }
+
+  #resend(): void {
+    this.#resends += 1;
+    this.unassigned();
+    this.#sentDone = false;
+    this.#resendAt = 0;
+    this.#side.dispatch(this);
+  }
+
+  /** Leaves whoever is left, and goes back to the pool. */
+  #drop(code: ErrorCode): void {
+    const { answerer } = this;
+    this.answerer = null;
+    answerer?.cancel(this, code);
+    this.#release();
+  }
+
+  #leaveFlight(): void {
+    if (!this.#inFlight) return;
+    this.#inFlight = false;
+    this.#side.requestsInFlight -= 1;
+  }
+
+  #release(): void {
+    this.#leaveFlight();
+    this.#leaveMember();
+    this.queue?.remove(this);
+    this.#requestQueue.clear();
+    this.#responseQueue.clear();
+    this.#sent.clear();
+    this.#resendAt = 0;
+    this.#requestTrailers = null;
+    this.#responseTrailers = null;
+    this.asker = null;
+    this.askStream = null;
+    this.answerer = null;
+    this.answerStream = null;
+    this.target?.series.unpin();
+    this.target = null;
+    this.origin = null;
+    this.head = this.#ownHead;
+    this.#side.calls.release(this);
+  }
+}
+
+/** By the default classes; 429 and gRPC's RESOURCE_EXHAUSTED are no failures, but no successes either. */
+function verdictOf(status: number, grpcStatus: number): Verdict {
+  if (isFailure(status, grpcStatus)) return Verdict.Failure;
+  return status === 429 || grpcStatus === 8 ? Verdict.RateLimited : Verdict.Success;
+}
+
+function copyOf(fields: FieldList): FieldList {
+  if (fields.shared) return fields;
+  const copy = new FieldList();
+  copy.copyFrom(fields);
+  return copy;
+}

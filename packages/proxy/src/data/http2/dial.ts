@@ -1,0 +1,201 @@
+import { Timer, type TimerOwner } from "@bowline/loop";
+import type { Call } from "../call/call.ts";
+import { CallQueue } from "../call/call-queue.ts";
+import { Cause, connectCause } from "../failures.ts";
+import type { Side } from "../side.ts";
+import type { Target } from "../target.ts";
+import { Http2Client } from "./relay.ts";
+
+/** Connections to one endpoint at most; what its stream limits leave no room for waits. */
+const CONNECTIONS_MAX = 8;
+
+const RECONNECT_TIMER = 0;
+const FAILFAST_TIMER = 1;
+
+export interface KeepAlive {
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+}
+
+/**
+ * The HTTP/2 connections to one endpoint: mostly one. Further ones come when the server's stream limit leaves calls
+ * waiting. While the endpoint cannot be reached it is tried again with backoff for as long as calls wait; those that have
+ * waited for the failfast time fail, and so do new ones until a connection stands (proxy-facts §4.8).
+ */
+export class Http2Pool implements TimerOwner {
+  readonly target: Target;
+  /** PINGs while calls are open, where the endpoint is known to want them; null for none. */
+  readonly keepAlive: KeepAlive | null;
+  readonly #side: Side;
+  readonly #clients: Http2Client[] = [];
+  readonly #waiting: CallQueue = new CallQueue();
+  readonly #reconnectTimer: Timer = new Timer(this, RECONNECT_TIMER);
+  readonly #failfastTimer: Timer = new Timer(this, FAILFAST_TIMER);
+  #failures = 0;
+  #failfast = false;
+  #retired = false;
+
+  constructor(side: Side, target: Target) {
+    this.#side = side;
+    this.target = target;
+    this.keepAlive = keepAliveOf(target);
+    side.http2Pools.add(this);
+  }
+
+  /** Sends the call, now or once a connection has room for it. */
+  send(call: Call): void {
+    const client = this.#clientWithRoom();
+    if (client?.ask(call)) return;
+    if (this.#failfast) {
+      call.refuse(Cause.Failfast, this.target.name);
+      return;
+    }
+    if (this.#waiting.length >= this.#side.httpQueueCapacity) {
+      call.refuse(Cause.LoadShed, "");
+      return;
+    }
+    this.#waiting.append(call);
+    if (!this.#failfastTimer.scheduled) {
+      this.#side.plane.reactor.after(this.#failfastTimer, this.#side.config.failfastTimeoutMs);
+    }
+    this.#connectIfWanted();
+  }
+
+  /** Connects unless there is a connection; for an owner that wants to know whether the endpoint can be reached. */
+  probe(): void {
+    if (this.#clients.length === 0 && !this.#reconnectTimer.scheduled) this.#connect();
+  }
+
+  /** The endpoint is no longer one: no new calls; waiting ones are the caller's. */
+  retire(): CallQueue {
+    this.#retired = true;
+    this.#reconnectTimer.cancel();
+    this.#failfastTimer.cancel();
+    // Backwards: one that closes leaves the list.
+    for (let i = this.#clients.length - 1; i >= 0; i--) this.#clients[i]?.retire();
+    this.#side.http2Pools.delete(this);
+    return this.#waiting;
+  }
+
+  /** Closes connections that have carried nothing for `idleMs`; true when there is nothing left to look after. */
+  expire(nowMs: number, idleMs: number): boolean {
+    const clients = this.#clients;
+    for (let i = clients.length - 1; i >= 0; i--) {
+      const client = clients[i]!;
+      if (client.connecting) continue;
+      if (client.calls === 0 && nowMs - client.idleSinceMs >= idleMs) client.retire();
+      else client.check(nowMs);
+    }
+    if (clients.length > 0 || this.#waiting.length > 0) return false;
+    // An endpoint that has been found out of reach stays under watch until it is one no more.
+    if (this.target.member?.reachable === false) return false;
+    this.#reconnectTimer.cancel();
+    this.#failfast = false;
+    return true;
+  }
+
+  onConnected(client: Http2Client): void {
+    this.#failures = 0;
+    this.#failfast = false;
+    this.target.member?.onReachable();
+    this.onRoom(client);
+  }
+
+  onRoom(client: Http2Client): void {
+    while (client.hasRoom) {
+      const call = this.#waiting.shift();
+      if (call === null) break;
+      if (!client.ask(call)) {
+        this.send(call);
+        return;
+      }
+    }
+    if (this.#waiting.length === 0) this.#failfastTimer.cancel();
+    else this.#connectIfWanted();
+  }
+
+  onGoAway(_client: Http2Client): void {
+    this.#connectIfWanted();
+  }
+
+  onConnectFailed(client: Http2Client, errno: number): void {
+    this.#remove(client);
+    this.#failures += 1;
+    const { member } = this.target;
+    if (member !== null) {
+      this.#failfastTimer.cancel();
+      member.onUnreachable(this.#waiting);
+    } else if (this.#side.direction === "inbound") {
+      // The application's own port: nobody else will open it in the meantime.
+      this.#failAll(connectCause(errno));
+    }
+    this.#reconnectLater();
+  }
+
+  onClosed(client: Http2Client): void {
+    this.#remove(client);
+    this.#connectIfWanted();
+  }
+
+  onTimer(kind: number): void {
+    if (kind === RECONNECT_TIMER) {
+      if (this.#wanted) this.#connect();
+      return;
+    }
+    this.#failfast = this.#clients.every((client) => client.connecting);
+    this.#failAll(Cause.Failfast);
+  }
+
+  get #wanted(): boolean {
+    return !this.#retired && (this.#waiting.length > 0 || this.target.member !== null || this.#failfast);
+  }
+
+  #clientWithRoom(): Http2Client | null {
+    const clients = this.#clients;
+    for (let i = 0; i < clients.length; i++) {
+      if (clients[i]!.hasRoom) return clients[i]!;
+    }
+    return null;
+  }
+
+  #connectIfWanted(): void {
+    if (this.#waiting.length === 0 || this.#retired || this.#reconnectTimer.scheduled) return;
+    if (this.#clients.length >= CONNECTIONS_MAX || this.#clients.some((client) => client.connecting)) return;
+    this.#connect();
+  }
+
+  #connect(): void {
+    const client = new Http2Client(this.#side, this);
+    client.index = this.#clients.push(client) - 1;
+    this.#side.http2Pools.add(this);
+    const result = client.connect();
+    if (result < 0) this.onConnectFailed(client, -result);
+  }
+
+  #reconnectLater(): void {
+    if (!this.#wanted || this.#reconnectTimer.scheduled) return;
+    const side = this.#side;
+    side.plane.reactor.after(this.#reconnectTimer, side.connectBackoffMs(this.#failures - 1));
+  }
+
+  #failAll(cause: Cause): void {
+    this.#failfastTimer.cancel();
+    // Those that come while these fail wait for the next time.
+    for (let left = this.#waiting.length; left > 0; left--) this.#waiting.shift()?.refuse(cause, this.target.name);
+  }
+
+  #remove(client: Http2Client): void {
+    const last = this.#clients.pop()!;
+    if (last !== client) {
+      this.#clients[client.index] = last;
+      last.index = client.index;
+    }
+    client.index = -1;
+  }
+}
+
+function keepAliveOf(target: Target): KeepAlive | null {
+  const params = target.meta?.http2 ?? null;
+  if (params === null || params.keepAliveIntervalMs === null || params.keepAliveTimeoutMs === null) return null;
+  return { intervalMs: params.keepAliveIntervalMs, timeoutMs: params.keepAliveTimeoutMs };
+}

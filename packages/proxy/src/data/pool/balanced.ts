@@ -1,0 +1,250 @@
+import { Timer, type TimerOwner } from "@bowline/loop";
+import {
+  Admission,
+  Balancer,
+  Breaker,
+  type EndpointMeta,
+  EndpointSet,
+  type EndpointsUpdate,
+  endpointKey,
+  FailfastGate,
+  type FailureAccrual,
+  type LoadParams,
+  type QueueParams,
+} from "@bowline/model";
+import type { Call } from "../call/call.ts";
+import { CallQueue } from "../call/call-queue.ts";
+import { Cause } from "../failures.ts";
+import type { Side } from "../side.ts";
+import type { BalancerSeries } from "../telemetry/balancer-series.ts";
+import { Member, type MemberOwner } from "./member.ts";
+
+/** Wants an endpoint for something that is not a call: a TCP connection. */
+export interface Seeker {
+  onMember(member: Member): void;
+  onNoMember(cause: Cause): void;
+}
+
+export interface BalancedOptions {
+  /** What the control plane resolves: `name:port`. */
+  readonly path: string;
+  readonly load: LoadParams;
+  readonly queue: QueueParams;
+  readonly accrual: FailureAccrual | null;
+  readonly series: BalancerSeries;
+}
+
+/** A service whose requests are balanced over its endpoints, each request for itself (proxy-facts §4.8). */
+export class Balanced implements MemberOwner, TimerOwner {
+  readonly path: string;
+  /** How many routes lead here; none: it may go. */
+  users = 0;
+  readonly #side: Side;
+  readonly #options: BalancedOptions;
+  readonly #set: EndpointSet = new EndpointSet();
+  readonly #balancer: Balancer<Member>;
+  readonly #gate: FailfastGate;
+  readonly #waiting: CallQueue = new CallQueue();
+  readonly #seekers: Seeker[] = [];
+  readonly #failfastTimer: Timer = new Timer(this, 0);
+  readonly #series: BalancerSeries;
+
+  constructor(side: Side, options: BalancedOptions) {
+    this.#side = side;
+    this.#options = options;
+    this.path = options.path;
+    this.#series = options.series;
+    this.#balancer = new Balancer<Member>(options.load, Math.random);
+    this.#gate = new FailfastGate(options.queue);
+  }
+
+  /** Whether a route that can choose may choose this backend. */
+  get available(): boolean {
+    return this.#gate.available;
+  }
+
+  /** Sends the call to an endpoint, now or once one is fit. */
+  send(call: Call): void {
+    const { nowMs } = this.#side.plane.reactor;
+    const slot = this.#balancer.pick(nowMs);
+    const admission = this.#gate.admit(slot !== null, this.#waiting.length + this.#seekers.length, nowMs);
+    this.#series.requests.value += 1;
+    if (admission === Admission.Dispatch) this.#give(call, slot!.endpoint);
+    else if (admission !== Admission.Queue) call.refuse(refusalOf(admission), this.path);
+    else {
+      this.#waiting.append(call);
+      this.#wait();
+    }
+  }
+
+  /** Finds an endpoint for a connection; the seeker hears of it within this call or later. */
+  seek(seeker: Seeker): void {
+    const { nowMs } = this.#side.plane.reactor;
+    const slot = this.#balancer.pick(nowMs);
+    const admission = this.#gate.admit(slot !== null, this.#waiting.length + this.#seekers.length, nowMs);
+    this.#series.requests.value += 1;
+    if (admission === Admission.Dispatch) seeker.onMember(slot!.endpoint);
+    else if (admission !== Admission.Queue) seeker.onNoMember(refusalOf(admission));
+    else {
+      this.#seekers.push(seeker);
+      this.#wait();
+    }
+  }
+
+  /** The seeker does not want an endpoint any more. */
+  forget(seeker: Seeker): void {
+    const index = this.#seekers.indexOf(seeker);
+    if (index >= 0) this.#seekers.splice(index, 1);
+    if (this.#waiting.length + this.#seekers.length === 0) this.#gate.deserted();
+  }
+
+  /** An endpoint for a request that is not worth waiting, or null. */
+  tryPick(): Member | null {
+    if (this.#waiting.length + this.#seekers.length > 0) return null;
+    return this.#balancer.pick(this.#side.plane.reactor.nowMs)?.endpoint ?? null;
+  }
+
+  /** Takes what the control plane says. From here on no request goes to an endpoint that it took away. */
+  apply(update: EndpointsUpdate): void {
+    const { nowMs } = this.#side.plane.reactor;
+    const changes = this.#set.apply(update, nowMs);
+    for (const endpoint of changes.removed) this.#remove(endpointKey(endpoint));
+    for (const { from } of changes.changed) this.#remove(endpointKey(from));
+    for (const { to } of changes.changed) this.#add(to);
+    for (const endpoint of changes.added) this.#add(endpoint);
+    for (const endpoint of changes.revived) {
+      const member = this.#balancer.get(endpointKey(endpoint))?.endpoint;
+      if (member === undefined) continue;
+      member.stale = false;
+      this.onMemberChanged(member);
+    }
+    this.#series.updated(
+      update.kind === "reset",
+      changes.added.length + changes.changed.length,
+      changes.removed.length,
+    );
+    this.#count();
+    this.#dispatchWaiting();
+  }
+
+  /** Nothing leads here any more. */
+  retire(): void {
+    this.#failfastTimer.cancel();
+    for (const key of Array.from(this.#balancer.slots(), (slot) => slot.key)) this.#remove(key);
+    for (let left = this.#waiting.length; left > 0; left--) this.#waiting.shift()?.refuse(Cause.Failfast, this.path);
+    for (const seeker of this.#seekers.splice(0)) seeker.onNoMember(Cause.Failfast);
+  }
+
+  onMemberChanged(member: Member): void {
+    this.#balancer.setReady(member.slot, member.fit);
+    this.#count();
+    if (member.fit) this.#dispatchWaiting();
+  }
+
+  onMemberReachable(member: Member): void {
+    this.#set.reached(member.key);
+    if (member.fit) return;
+    member.reachable = true;
+    member.stale = false;
+    this.onMemberChanged(member);
+  }
+
+  onMemberUnreachable(member: Member, calls: CallQueue | null): void {
+    member.stale = this.#set.refused(member.key, this.#side.plane.reactor.nowMs);
+    // HTTP/1 and TCP connections are tried anew with each request; an HTTP/2 connection is tried until it stands.
+    if (calls !== null) member.reachable = false;
+    this.onMemberChanged(member);
+    if (calls !== null) this.#moveOn(calls);
+  }
+
+  onTimer(_kind: number): void {
+    if (!this.#gate.expire(this.#side.plane.reactor.nowMs)) {
+      this.#wait();
+      return;
+    }
+    this.#series.gateShut.value += 1;
+    for (let left = this.#waiting.length; left > 0; left--) this.#waiting.shift()?.refuse(Cause.Failfast, this.path);
+    for (const seeker of this.#seekers.splice(0)) seeker.onNoMember(Cause.Failfast);
+    this.#count();
+  }
+
+  #give(call: Call, member: Member): void {
+    this.#series.latencySeconds.observe((this.#side.plane.reactor.nowMs - call.startMs) / 1000);
+    call.assigned(member.target, member);
+    this.#side.ask(call, member.target);
+  }
+
+  #wait(): void {
+    this.#count();
+    const { reactor } = this.#side.plane;
+    if (this.#failfastTimer.scheduled || !Number.isFinite(this.#gate.deadlineMs)) return;
+    reactor.after(this.#failfastTimer, this.#gate.deadlineMs - reactor.nowMs);
+  }
+
+  #dispatchWaiting(): void {
+    const { nowMs } = this.#side.plane.reactor;
+    if (this.#balancer.readyCount > 0) {
+      if (!this.#gate.available) this.#series.gateOpen.value += 1;
+      this.#gate.ready();
+      this.#failfastTimer.cancel();
+    }
+    while (this.#waiting.length > 0 || this.#seekers.length > 0) {
+      const member = this.#balancer.pick(nowMs)?.endpoint;
+      if (member === undefined) break;
+      const call = this.#waiting.shift();
+      if (call !== null) this.#give(call, member);
+      else this.#seekers.shift()?.onMember(member);
+    }
+    this.#series.queueLength.value = this.#waiting.length + this.#seekers.length;
+  }
+
+  #moveOn(calls: CallQueue): void {
+    for (let left = calls.length; left > 0; left--) {
+      const call = calls.shift();
+      if (call === null) return;
+      call.unassigned();
+      this.send(call);
+    }
+  }
+
+  #add(endpoint: EndpointMeta): void {
+    const key = endpointKey(endpoint);
+    const side = this.#side;
+    const { nowMs } = side.plane.reactor;
+    const { accrual } = this.#options;
+    const target = side.endpointTarget(endpoint, this.path);
+    const breaker =
+      accrual === null
+        ? null
+        : new Breaker(accrual, nowMs, Math.random, () => this.#mayEject(accrual.readyEndpointsMin));
+    const member = new Member(this, side.plane, key, target, breaker);
+    target.member = member;
+    target.series.pin();
+    member.slot = this.#balancer.add(key, member, nowMs);
+    this.#balancer.setReady(member.slot, true);
+  }
+
+  #remove(key: string): void {
+    const slot = this.#balancer.remove(key);
+    if (slot === null) return;
+    const member = slot.endpoint;
+    member.retire();
+    member.target.series.unpin();
+    const waiting = this.#side.retireTarget(member.target);
+    if (waiting !== null) this.#moveOn(waiting);
+  }
+
+  #mayEject(readyEndpointsMin: number): boolean {
+    return this.#balancer.readyCount > readyEndpointsMin;
+  }
+
+  #count(): void {
+    const { size, readyCount } = this.#balancer;
+    this.#series.endpoints(readyCount, size - readyCount);
+    this.#series.queueLength.value = this.#waiting.length + this.#seekers.length;
+  }
+}
+
+function refusalOf(admission: Admission): Cause {
+  return admission === Admission.Shed ? Cause.LoadShed : Cause.Failfast;
+}

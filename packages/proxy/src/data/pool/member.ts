@@ -1,0 +1,93 @@
+import { Timer, type TimerOwner } from "@bowline/loop";
+import type { Breaker, Slot, Verdict } from "@bowline/model";
+import type { CallQueue } from "../call/call-queue.ts";
+import type { Plane } from "../plane.ts";
+import type { Target } from "../target.ts";
+
+/** Who has members, and decides where else a call may go when one cannot be reached. */
+export interface MemberOwner {
+  /** It became fit for requests, or unfit. */
+  onMemberChanged(member: Member): void;
+  /** A connection stands. */
+  onMemberReachable(member: Member): void;
+  /** Connecting failed: calls that waited for it are the owner's now. */
+  onMemberUnreachable(member: Member, calls: CallQueue | null): void;
+}
+
+/**
+ * One endpoint of a balanced service. Fit for requests while it can be reached, its breaker lets them through, and it is
+ * not stale: refusing connections while the control plane is silent about it.
+ */
+export class Member implements TimerOwner {
+  readonly key: string;
+  readonly target: Target;
+  /** Its place in the balancer; set once, by its owner. */
+  slot!: Slot<Member>;
+  reachable = true;
+  stale = false;
+  readonly #owner: MemberOwner;
+  readonly #plane: Plane;
+  readonly #breaker: Breaker | null;
+  readonly #probeTimer: Timer = new Timer(this, 0);
+
+  constructor(owner: MemberOwner, plane: Plane, key: string, target: Target, breaker: Breaker | null) {
+    this.#owner = owner;
+    this.#plane = plane;
+    this.key = key;
+    this.target = target;
+    this.#breaker = breaker;
+  }
+
+  get fit(): boolean {
+    return this.reachable && !this.stale && (this.#breaker === null || this.#breaker.available);
+  }
+
+  onReachable(): void {
+    this.#owner.onMemberReachable(this);
+  }
+
+  onUnreachable(calls: CallQueue | null): void {
+    this.#owner.onMemberUnreachable(this, calls);
+  }
+
+  /** A request goes to it. Returns what `finished` and `abandoned` want back. */
+  start(): number {
+    this.slot.start();
+    if (this.#breaker === null) return 0;
+    const epoch = this.#breaker.start();
+    if (!this.#breaker.available) this.#owner.onMemberChanged(this);
+    return epoch;
+  }
+
+  /** The response's first data, its end or its failure is there: the request no longer counts as load. */
+  measured(startMs: number): void {
+    this.slot.finish(startMs, this.#plane.reactor.nowMs);
+  }
+
+  /** The response's class is known. */
+  finished(epoch: number, verdict: Verdict, hintMs: number): void {
+    const breaker = this.#breaker;
+    if (breaker === null) return;
+    const { reactor } = this.#plane;
+    if (!breaker.finish(epoch, verdict, reactor.nowMs, hintMs)) return;
+    if (Number.isFinite(breaker.probeMs)) reactor.after(this.#probeTimer, breaker.probeMs - reactor.nowMs);
+    this.#owner.onMemberChanged(this);
+  }
+
+  /** The request ended without telling anything about the endpoint. */
+  abandoned(epoch: number): void {
+    if (this.#breaker?.abandon(epoch)) this.#owner.onMemberChanged(this);
+  }
+
+  onTimer(_kind: number): void {
+    const { reactor } = this.#plane;
+    const breaker = this.#breaker!;
+    if (breaker.expire(reactor.nowMs)) this.#owner.onMemberChanged(this);
+    else if (Number.isFinite(breaker.probeMs)) reactor.after(this.#probeTimer, breaker.probeMs - reactor.nowMs);
+  }
+
+  /** It is no endpoint any more. */
+  retire(): void {
+    this.#probeTimer.cancel();
+  }
+}

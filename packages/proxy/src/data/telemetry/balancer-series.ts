@@ -1,0 +1,98 @@
+import { balancerMetricNames } from "@bowline/contracts";
+import {
+  type Counter,
+  type Family,
+  type Gauge,
+  type Histogram,
+  joinLabels,
+  labels,
+  type SeriesGroup,
+} from "@bowline/metrics";
+
+/** The families of one kind of balancer (proxy-facts §5.3). */
+export interface BalancerFamilies {
+  readonly endpoints: Family;
+  readonly choosable: Family;
+  readonly updates: Family;
+  readonly queueLength: Family;
+  readonly queueRequests: Family;
+  readonly queueLatency: Family;
+  readonly gateOpen: Family;
+  readonly gateShut: Family;
+}
+
+/** The families of one kind of balancer; `prefix` as balancerMetricNames() has it. */
+export function balancerFamilies(prefix: string): BalancerFamilies {
+  const names = balancerMetricNames(prefix);
+  const style = "openmetrics" as const;
+  return {
+    endpoints: { name: names.endpoints, help: "Endpoints by state", kind: "gauge", style },
+    choosable: { name: names.p2cEndpoints, help: "Endpoints the balancer knows", kind: "gauge", style },
+    updates: { name: names.p2cUpdatesTotal, help: "Changes of the endpoints by kind", kind: "counter", style },
+    queueLength: { name: names.queueLength, help: "Requests waiting for an endpoint", kind: "gauge", style },
+    queueRequests: {
+      name: names.queueRequestsTotal,
+      help: "Requests that came to the balancer",
+      kind: "counter",
+      style,
+    },
+    queueLatency: {
+      name: names.queueLatencySeconds,
+      help: "Time that requests waited for an endpoint",
+      kind: "histogram",
+      style,
+      unit: "seconds",
+      bounds: [0.0005, 0.005, 0.05, 0.5, 1, 3],
+    },
+    gateOpen: {
+      name: names.queueGateOpenTotal,
+      help: "Times that failfast ended, or serving began",
+      kind: "counter",
+      style,
+    },
+    gateShut: { name: names.queueGateShutTotal, help: "Times that failfast began", kind: "counter", style },
+  };
+}
+
+/** What is counted for one balancer. */
+export class BalancerSeries {
+  readonly requests: Counter;
+  readonly queueLength: Gauge;
+  readonly latencySeconds: Histogram;
+  readonly gateOpen: Counter;
+  readonly gateShut: Counter;
+  readonly #ready: Gauge;
+  readonly #pending: Gauge;
+  readonly #choosable: Gauge;
+  readonly #updates: { readonly Reset: Counter; readonly Add: Counter; readonly Remove: Counter };
+
+  constructor(group: SeriesGroup, families: BalancerFamilies, labelText: string) {
+    const state = (name: string): Gauge =>
+      group.gauge(families.endpoints, joinLabels(labels([["endpoint_state", name]]), labelText));
+    const op = (name: string): Counter =>
+      group.counter(families.updates, joinLabels(labels([["op", name]]), labelText));
+    this.requests = group.counter(families.queueRequests, labelText);
+    this.queueLength = group.gauge(families.queueLength, labelText);
+    this.latencySeconds = group.histogram(families.queueLatency, labelText);
+    this.gateOpen = group.counter(families.gateOpen, labelText);
+    this.gateShut = group.counter(families.gateShut, labelText);
+    this.gateOpen.value += 1;
+    this.#ready = state("ready");
+    this.#pending = state("pending");
+    this.#choosable = group.gauge(families.choosable, labelText);
+    this.#updates = { Reset: op("Reset"), Add: op("Add"), Remove: op("Remove") };
+  }
+
+  endpoints(ready: number, pending: number): void {
+    this.#ready.value = ready;
+    this.#pending.value = pending;
+    this.#choosable.value = ready + pending;
+  }
+
+  /** Counts an update: a reset as one, anything else by how many endpoints it added and took away. */
+  updated(reset: boolean, added: number, removed: number): void {
+    if (reset) this.#updates.Reset.value += 1;
+    else this.#updates.Add.value += added;
+    this.#updates.Remove.value += reset ? 0 : removed;
+  }
+}
