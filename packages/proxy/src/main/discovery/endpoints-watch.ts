@@ -1,11 +1,11 @@
 import type { destination } from "@bowline/contracts/proto";
+import { type GrpcError, GrpcStatus } from "@bowline/grpc";
 import { EndpointSet, type EndpointsUpdate } from "@bowline/model";
 import type { Logger } from "../../log/logger.ts";
 import { convertUpdate, type ResolutionStep } from "./convert/update.ts";
 import type { DestinationService } from "./sources.ts";
 import { Watch } from "./watch.ts";
 import { WatchLog } from "./watch-log.ts";
-import { StatusCode, type WatchFailure } from "./watch-source.ts";
 
 /**
  * The endpoints of one path. While the control plane is away they stay as they were; the first addition after that
@@ -34,7 +34,7 @@ export class EndpointsWatch {
     this.#watch = new Watch(
       service.endpoints,
       path,
-      (code) => code === StatusCode.InvalidArgument || code === StatusCode.FailedPrecondition,
+      (code) => code === GrpcStatus.InvalidArgument || code === GrpcStatus.FailedPrecondition,
       {
         onItem: (message, first) => this.#onItem(message, first),
         onAway: (failure) => this.#onAway(failure),
@@ -89,12 +89,12 @@ export class EndpointsWatch {
     }
   }
 
-  #onAway(failure: WatchFailure | null): void {
+  #onAway(failure: GrpcError | null): void {
     this.#log.away(failure);
-    if (failure?.code === StatusCode.NotFound) this.#onNone();
+    if (failure?.code === GrpcStatus.NotFound) this.#onNone();
   }
 
-  #onFinal(failure: WatchFailure): void {
+  #onFinal(failure: GrpcError): void {
     this.#log.warn(failure.message);
     this.#onNone();
   }

@@ -59,13 +59,13 @@ describe("the first answer", () => {
       name: "policy INVALID_ARGUMENT",
       profile: "item",
       policy: 3,
-      want: ["x / policy discovery was rejected: status 3"],
+      want: ["x / policy discovery was rejected: INVALID_ARGUMENT"],
     },
     {
       name: "policy FAILED_PRECONDITION",
       profile: "item",
       policy: 9,
-      want: ["x / policy discovery was rejected: status 9"],
+      want: ["x / policy discovery was rejected: FAILED_PRECONDITION"],
     },
     { name: "profile INVALID_ARGUMENT", profile: 3, policy: "item", want: ["- / a"] },
     { name: "profile FAILED_PRECONDITION", profile: 9, policy: "item", want: ["- / a"] },
@@ -81,7 +81,7 @@ describe("the first answer", () => {
       name: "policy rejected, profile unreachable",
       profile: 14,
       policy: 3,
-      want: ["- / policy discovery was rejected: status 3"],
+      want: ["- / policy discovery was rejected: INVALID_ARGUMENT"],
     },
   ];
 
@@ -229,6 +229,9 @@ describe("later", () => {
     services.policies.last.send(POLICY_A);
     await clock.pass(0);
     const lines = services.log.filter((line) => !line.startsWith("4 "));
-    expect(lines).toEqual([`2 policy of ${TARGET}: status 14; trying again`, `3 policy of ${TARGET}: answered again`]);
+    expect(lines).toEqual([
+      `2 policy of ${TARGET}: UNAVAILABLE; trying again`,
+      `3 policy of ${TARGET}: answered again`,
+    ]);
   });
 });

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type { destination, outbound } from "@bowline/contracts/proto";
+import { type GrpcError, GrpcStatus } from "@bowline/grpc";
 import type { Outbound, Profile } from "@bowline/model";
 import type { Logger } from "../../log/logger.ts";
 import { InvalidMessage } from "./convert/invalid-message.ts";
@@ -8,7 +9,6 @@ import { convertProfile } from "./convert/profile.ts";
 import type { DestinationService, PolicyService } from "./sources.ts";
 import { Watch } from "./watch.ts";
 import { WatchLog } from "./watch-log.ts";
-import { StatusCode, type WatchFailure } from "./watch-source.ts";
 
 /** What the policy service has answered; undefined as long as it has not. */
 type PolicyAnswer = Pick<Outbound, "policy" | "invalid"> | undefined;
@@ -116,14 +116,14 @@ export class OutboundWatch {
     this.#publish();
   }
 
-  #onProfileAway(failure: WatchFailure | null): void {
+  #onProfileAway(failure: GrpcError | null): void {
     this.#profileLog.away(failure);
     this.#profileAway = true;
     if (failure !== null && !meansNoAnswer(failure.code)) this.#profile ??= null;
     this.#publish();
   }
 
-  #onProfileFinal(failure: WatchFailure): void {
+  #onProfileFinal(failure: GrpcError): void {
     this.#profileLog.debug(`no profile: ${failure.message}`);
     this.#profile ??= null;
     this.#publish();
@@ -145,9 +145,9 @@ export class OutboundWatch {
     }
   }
 
-  #onPolicyFinal(failure: WatchFailure): void {
+  #onPolicyFinal(failure: GrpcError): void {
     if (meansNoPolicy(failure.code)) {
-      if (failure.code === StatusCode.Unimplemented) this.#policyLog.warn("the control plane may be out of date");
+      if (failure.code === GrpcStatus.Unimplemented) this.#policyLog.warn("the control plane may be out of date");
       else this.#policyLog.debug("no policy");
       this.#policy = { policy: null, invalid: null };
     } else {
@@ -171,13 +171,13 @@ export class OutboundWatch {
 
 /** The server cannot make sense of the target, nor will it later. */
 function isRejection(code: number): boolean {
-  return code === StatusCode.InvalidArgument || code === StatusCode.FailedPrecondition;
+  return code === GrpcStatus.InvalidArgument || code === GrpcStatus.FailedPrecondition;
 }
 
 function meansNoPolicy(code: number): boolean {
-  return code === StatusCode.NotFound || code === StatusCode.Unimplemented;
+  return code === GrpcStatus.NotFound || code === GrpcStatus.Unimplemented;
 }
 
 function meansNoAnswer(code: number): boolean {
-  return code === StatusCode.Unavailable || code === StatusCode.DeadlineExceeded;
+  return code === GrpcStatus.Unavailable || code === GrpcStatus.DeadlineExceeded;
 }

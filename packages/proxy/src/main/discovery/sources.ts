@@ -1,6 +1,5 @@
 import type { destination, outbound } from "@bowline/contracts/proto";
-import type { WatchSettings } from "./watch.ts";
-import type { WatchSource } from "./watch-source.ts";
+import type { WatchSettings, WatchSource } from "./watch.ts";
 
 /** The destination service. */
 export interface DestinationService {

@@ -1,6 +1,6 @@
+import type { GrpcError } from "@bowline/grpc";
 import type { Logger } from "../../log/logger.ts";
 import { logTarget } from "../../log/target.ts";
-import type { WatchFailure } from "./watch-source.ts";
 
 const TARGET = logTarget("discovery");
 
@@ -16,14 +16,14 @@ export class WatchLog {
     this.#what = what;
   }
 
-  away(failure: WatchFailure | null): void {
+  away(failure: GrpcError | null): void {
     if (failure === null) {
       this.#log.debug(TARGET, `${this.#what}: the stream ended, asking again`);
       return;
     }
     const say = this.#away ? "debug" : "warn";
     this.#away = true;
-    this.#log[say](TARGET, `${this.#what}: ${failure.message}; trying again`, { status: failure.code });
+    this.#log[say](TARGET, `${this.#what}: ${failure.message}; trying again`);
   }
 
   answered(): void {

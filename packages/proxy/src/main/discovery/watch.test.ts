@@ -1,10 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { GrpcError, GrpcStatus } from "@bowline/grpc";
 import { ScriptedSource } from "./testing/scripted-source.ts";
 import { SimulatedClock } from "./testing/simulated-clock.ts";
 import { type StreamLimits, Watch } from "./watch.ts";
-import { StatusCode, WatchFailure } from "./watch-source.ts";
 
-const UNAVAILABLE = 14;
 const NO_LIMITS: StreamLimits = { initialTimeoutMs: null, idleTimeoutMs: null, lifetimeMs: null };
 const CHART_LIMITS: StreamLimits = { initialTimeoutMs: 3_000, idleTimeoutMs: 300_000, lifetimeMs: 3_600_000 };
 
@@ -17,7 +16,7 @@ function startWatch(limits: StreamLimits, options: { jitter?: number; random?: n
   watch = new Watch(
     source,
     "request",
-    (code) => code === StatusCode.InvalidArgument,
+    (code) => code === GrpcStatus.InvalidArgument,
     {
       onItem: (item, first) => void heard.push(first ? `first ${item}` : item),
       onAway: (failure) => void heard.push(`away ${failure?.code ?? "in good order"}`),
@@ -63,7 +62,7 @@ describe("a stream", () => {
     await clock.pass(0);
     watch.stop();
     source.last.send("b");
-    source.last.end(new WatchFailure(UNAVAILABLE, "gone"));
+    source.last.end(new GrpcError(GrpcStatus.Unavailable, "gone"));
     await clock.pass(100_000);
     expect(heard).toEqual(["first a"]);
     expect(source.streams.length).toBe(1);
@@ -95,7 +94,7 @@ describe("a stream", () => {
     watch.start();
     source.last.send("a", "b");
     await clock.pass(0);
-    expect({ calls, heard, held: source.held }).toEqual({ calls: 1, heard: ["2 a bug"], held: 0 });
+    expect({ calls, heard, held: source.held }).toEqual({ calls: 1, heard: ["2 UNKNOWN: a bug"], held: 0 });
   });
 });
 
@@ -106,7 +105,7 @@ describe("back-off", () => {
     for (let ended = 0; clock.nowMs() <= whileMs; await clock.pass(stepMs)) {
       if (source.streams.length === ended) continue;
       times.push(clock.nowMs());
-      source.last.end(new WatchFailure(UNAVAILABLE, "away"));
+      source.last.end(new GrpcError(GrpcStatus.Unavailable, "away"));
       ended = source.streams.length;
     }
     return times;
@@ -126,7 +125,7 @@ describe("back-off", () => {
   ];
   test.each(jitters)("adds jitter: $name", async ({ jitter, random, delayMs }) => {
     startWatch(NO_LIMITS, { jitter, random });
-    source.last.end(new WatchFailure(UNAVAILABLE, "away"));
+    source.last.end(new GrpcError(GrpcStatus.Unavailable, "away"));
     await clock.pass(delayMs - 1);
     expect(source.streams.length).toBe(1);
     await clock.pass(1);
@@ -136,7 +135,7 @@ describe("back-off", () => {
   test("starts anew after a stream that brought something and lasted", async () => {
     startWatch(NO_LIMITS);
     for (const waitMs of [100, 200, 400]) {
-      source.last.end(new WatchFailure(UNAVAILABLE, "away"));
+      source.last.end(new GrpcError(GrpcStatus.Unavailable, "away"));
       await clock.pass(waitMs);
     }
     source.last.send("a");
@@ -163,7 +162,7 @@ describe("back-off", () => {
 describe("a status", () => {
   test("that is final ends the watch", async () => {
     startWatch(CHART_LIMITS);
-    source.last.end(new WatchFailure(StatusCode.InvalidArgument, "no"));
+    source.last.end(new GrpcError(GrpcStatus.InvalidArgument, "no"));
     await clock.pass(1_000_000);
     expect(heard).toEqual(["final 3"]);
     expect(source.streams.length).toBe(1);
@@ -172,14 +171,14 @@ describe("a status", () => {
   test("that is final ends it after items, too", async () => {
     startWatch(NO_LIMITS);
     source.last.send("a");
-    source.last.end(new WatchFailure(StatusCode.InvalidArgument, "no"));
+    source.last.end(new GrpcError(GrpcStatus.InvalidArgument, "no"));
     await clock.pass(1_000_000);
     expect(heard).toEqual(["first a", "final 3"]);
   });
 
   test("of another kind is followed by another try", async () => {
     startWatch(NO_LIMITS);
-    source.last.end(new WatchFailure(UNAVAILABLE, "away"));
+    source.last.end(new GrpcError(GrpcStatus.Unavailable, "away"));
     await clock.pass(100);
     source.last.send("a");
     await clock.pass(0);

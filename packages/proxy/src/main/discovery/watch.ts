@@ -1,6 +1,14 @@
+import { type Clock, GrpcError, GrpcStatus, toGrpcError } from "@bowline/grpc";
 import { type BackoffParams, backoffMs } from "@bowline/model";
-import type { Clock } from "./clock.ts";
-import { StatusCode, WatchFailure, type WatchSource } from "./watch-source.ts";
+
+/** A call of the control plane that answers with a stream. */
+export interface WatchSource<Request, Item> {
+  /**
+   * Starts the call. The stream ends when the server ended it in good order, and throws a GrpcError otherwise.
+   * Aborting the signal cancels the call; what the stream does from then on is of no interest to anyone.
+   */
+  open(request: Request, signal: AbortSignal): AsyncIterable<Item>;
+}
 
 /** null is no limit. Contract: LINKERD2_PROXY_CONTROL_STREAM_*; none of them for a control plane on loopback. */
 export interface StreamLimits {
@@ -26,9 +34,9 @@ export interface WatchObserver<Item> {
   /** `first`: of a new subscription, so that it stands for itself instead of building on what came before. */
   onItem(item: Item, first: boolean): void;
   /** The stream is lost, and will be asked for again. null: it ended in good order. */
-  onAway(failure: WatchFailure | null): void;
+  onAway(failure: GrpcError | null): void;
   /** The server says that asking again is of no use. Nothing follows. */
-  onFinal(failure: WatchFailure): void;
+  onFinal(failure: GrpcError): void;
 }
 
 /**
@@ -98,7 +106,7 @@ export class Watch<Request, Item> {
       if (!signal.aborted) this.#end(null);
     } catch (error) {
       // A stream that was cancelled from here ends with an error that says so.
-      if (!signal.aborted) this.#end(asFailure(error));
+      if (!signal.aborted) this.#end(toGrpcError(error));
     }
   }
 
@@ -109,7 +117,7 @@ export class Watch<Request, Item> {
     this.#observer.onItem(item, this.#items === 1);
   }
 
-  #end(failure: WatchFailure | null): void {
+  #end(failure: GrpcError | null): void {
     const { clock } = this.#settings;
     this.#close();
     if (failure !== null && this.#isFinal(failure.code)) {
@@ -136,9 +144,4 @@ export class Watch<Request, Item> {
   }
 }
 
-const NO_FIRST_ITEM = new WatchFailure(StatusCode.DeadlineExceeded, "initial item not received within timeout");
-
-function asFailure(error: unknown): WatchFailure {
-  if (error instanceof WatchFailure) return error;
-  return new WatchFailure(StatusCode.Unknown, error instanceof Error ? error.message : String(error), { cause: error });
-}
+const NO_FIRST_ITEM = new GrpcError(GrpcStatus.DeadlineExceeded, "initial item not received within timeout");

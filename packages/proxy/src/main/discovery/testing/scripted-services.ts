@@ -1,9 +1,9 @@
 import { destination, outbound } from "@bowline/contracts/proto";
+import { GrpcError, parseGrpcStatus } from "@bowline/grpc";
 import { fromJson, type JsonObject } from "@bufbuild/protobuf";
 import { Logger } from "../../../log/logger.ts";
 import type { DestinationService, PolicyService } from "../sources.ts";
 import type { WatchSettings } from "../watch.ts";
-import { WatchFailure } from "../watch-source.ts";
 import { ScriptedSource } from "./scripted-source.ts";
 import type { SimulatedClock } from "./simulated-clock.ts";
 
@@ -41,8 +41,8 @@ export class ScriptedServices {
   }
 }
 
-export function failure(code: number): WatchFailure {
-  return new WatchFailure(code, `status ${code}`);
+export function failure(code: number): GrpcError {
+  return new GrpcError(parseGrpcStatus(String(code)), "");
 }
 
 export function profileMessage(json: JsonObject): destination.DestinationProfile {

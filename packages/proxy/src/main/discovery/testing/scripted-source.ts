@@ -1,10 +1,11 @@
-import type { WatchFailure, WatchSource } from "../watch-source.ts";
+import type { GrpcError } from "@bowline/grpc";
+import type { WatchSource } from "../watch.ts";
 
 /** One call that was made, to be answered by the test. */
 export class ScriptedStream<Request, Item> {
   readonly request: Request;
   readonly signal: AbortSignal;
-  readonly #events: ({ item: Item } | { failure: WatchFailure | null })[] = [];
+  readonly #events: ({ item: Item } | { failure: GrpcError | null })[] = [];
   #wake: () => void = () => {};
 
   constructor(request: Request, signal: AbortSignal) {
@@ -22,7 +23,7 @@ export class ScriptedStream<Request, Item> {
   }
 
   /** Ends the stream: in good order when no failure is given. */
-  end(failure: WatchFailure | null = null): void {
+  end(failure: GrpcError | null = null): void {
     this.#events.push({ failure });
     this.#wake();
   }
