@@ -58,7 +58,7 @@ export function receiveData<U>(
 /** Passes on what has come of a DATA payload and skips padding; returns where it stopped. */
 export function continueData<U>(s: ConnectionState<U>, bytes: Uint8Array, at: number, end: number): number {
   let p = at;
-  if (s.dataLeft > 0) {
+  if (s.dataLeft > 0 && p < end) {
     const stop = end - p < s.dataLeft ? end : p + s.dataLeft;
     const from = p;
     const count = stop - p;
