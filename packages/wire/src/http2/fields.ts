@@ -218,19 +218,32 @@ export class FieldList {
   }
 }
 
-/** Below this many bytes a loop beats the engine's copy, which costs a call. */
-const LOOP_BYTES_MAX = 48;
+/** From so many bytes on the engine's copy, which costs a call, beats a loop; between two arrays it costs an object too. */
+const COPY_WITHIN_BYTES_MIN = 24;
+const SET_BYTES_MIN = 128;
 
 /** Copies [at, end) of `from` to `to` at `toAt`. Ranges of one array may overlap when `toAt` is the lower. */
 export function copyBytes(from: Uint8Array, at: number, end: number, to: Uint8Array, toAt: number): void {
   const length = end - at;
-  if (length <= LOOP_BYTES_MAX) {
-    for (let i = 0; i < length; i++) to[toAt + i] = from[at + i]!;
-  } else if (from === to) {
+  if (length >= COPY_WITHIN_BYTES_MIN && from === to) {
     to.copyWithin(toAt, at, end);
-  } else {
+  } else if (length >= SET_BYTES_MIN) {
     to.set(from.subarray(at, end), toAt);
+  } else {
+    copyByLoop(from, at, end, to, toAt);
   }
+}
+
+function copyByLoop(from: Uint8Array, at: number, end: number, to: Uint8Array, toAt: number): void {
+  let p = at;
+  let q = toAt;
+  for (; p + 4 <= end; p += 4, q += 4) {
+    to[q] = from[p]!;
+    to[q + 1] = from[p + 1]!;
+    to[q + 2] = from[p + 2]!;
+    to[q + 3] = from[p + 3]!;
+  }
+  for (; p < end; p++, q++) to[q] = from[p]!;
 }
 
 function textOf(bytes: Uint8Array, at: number, end: number): string {

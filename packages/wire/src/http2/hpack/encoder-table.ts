@@ -9,6 +9,8 @@ const EMPTY = new Int32Array(0);
 const NAME_CHAINS = 32;
 /** How far a chain is followed: an older entry is soon evicted anyway, and a peer cannot make us search for long. */
 const CHAIN_STEPS_MAX = 16;
+/** An index below 127 is one byte (RFC 7541 §6.1). */
+const ONE_BYTE_INDEXES = 0x7f - STATIC_COUNT - 1;
 const SEEN_SLOTS = 64;
 const SPARE_BYTES = 256;
 
@@ -29,6 +31,23 @@ export class EncoderTable extends DynamicTable {
 
   constructor() {
     super(NO_PREFIX);
+  }
+
+  /**
+   * The index of the newest entry of that interned name, if it has this value and the index fits one byte; 0 otherwise.
+   * Finds most of what find() would, at half the cost.
+   */
+  newest(id: NameId, bytes: Uint8Array, valueAt: number, valueEnd: number): number {
+    if (this.count === 0) return 0;
+    const index = (this.inserted - this.heads[id]!) | 0;
+    if (index < 0 || index >= this.count || index >= ONE_BYTE_INDEXES || id === 0) return 0;
+    const entry = this.entryAt(index);
+    const entries = this.entries;
+    const at = entries[entry + FIELD_VALUE_AT]!;
+    if ((entries[entry + FIELD_META]! & META_NAME_ID) !== id) return 0;
+    return sameBytes(this.bytes, at, entries[entry + FIELD_VALUE_END]!, bytes, valueAt, valueEnd)
+      ? STATIC_COUNT + 1 + index
+      : 0;
   }
 
   /** The index of that very field, 0 when it is not in the table. */
@@ -108,12 +127,19 @@ function hashOf(bytes: Uint8Array, at: number, end: number): number {
   return hash ^ (hash >>> 15);
 }
 
-/** Compared from the end: values of one name differ there more often than at their start. */
+/** The last byte goes first: there, values of one name differ more often than at their start. Then four a turn. */
 function sameBytes(a: Uint8Array, aAt: number, aEnd: number, b: Uint8Array, bAt: number, bEnd: number): boolean {
-  const length = aEnd - aAt;
-  if (bEnd - bAt !== length) return false;
-  for (let i = length - 1; i >= 0; i--) {
-    if (a[aAt + i] !== b[bAt + i]) return false;
+  if (bEnd - bAt !== aEnd - aAt) return false;
+  if (aAt === aEnd) return true;
+  if (a[aEnd - 1] !== b[bEnd - 1]) return false;
+  let p = aAt;
+  let q = bAt;
+  for (; p + 4 <= aEnd; p += 4, q += 4) {
+    const unlike = (a[p]! ^ b[q]!) | (a[p + 1]! ^ b[q + 1]!) | (a[p + 2]! ^ b[q + 2]!) | (a[p + 3]! ^ b[q + 3]!);
+    if (unlike !== 0) return false;
+  }
+  for (; p < aEnd; p++, q++) {
+    if (a[p] !== b[q]) return false;
   }
   return true;
 }

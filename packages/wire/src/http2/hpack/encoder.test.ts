@@ -43,7 +43,7 @@ describe("what an encoder writes", () => {
     },
     { name: "other fields on second sight", field: ["x", "1"], blocks: ["0001780131", "4001780131", "be"] },
     { name: "changing fields never", field: ["content-length", "7"], blocks: ["0f0d0137", "0f0d0137", "0f0d0137"] },
-    { name: "short secrets never", field: ["cookie", "a=1"], blocks: ["0f11821c01", "0f11821c01", "0f11821c01"] },
+    { name: "short secrets never", field: ["cookie", "a=1"], blocks: ["0f1103613d31", "0f1103613d31", "0f1103613d31"] },
     { name: "static fields by their index", field: [":status", "204"], blocks: ["89", "89", "89"] },
   ])("$name", ({ field, blocks }) => {
     const encoder = new HpackEncoder(4096);
@@ -71,7 +71,7 @@ describe("what an encoder writes", () => {
       const id = fieldListOf([[name, value]]).nameId(0);
       list.addRange(id, nameBytes, 0, nameBytes.length, valueBytes, 0, valueBytes.length, true);
     }
-    const block = "1203474554 1f2f864d833505b11f 10844149615301 31".replaceAll(" ", "");
+    const block = "1203474554 1f2f08747261696c657273 1006736563726574 0131".replaceAll(" ", "");
     expect(times(3, () => encode(encoder, list))).toEqual([block, block, block]);
     expect(tableTexts(encoder.table)).toEqual(["te: trailers"]);
   });
