@@ -3,7 +3,7 @@ SHELL := /bin/bash
 BUN := node_modules/.bin/bun
 BIN := node_modules/.bin
 
-.PHONY: setup demo test check bench build format
+.PHONY: setup demo test fuzz check bench build format
 
 setup:
 	@scripts/setup.sh base
@@ -15,6 +15,11 @@ demo:
 test:
 	@scripts/setup.sh base test
 	@scripts/run-tests.sh
+
+# FUZZ_SECONDS=300 FUZZ_SEED=1 FUZZ_TARGETS=http1,http2: what test/fuzz does for seconds, for longer.
+fuzz:
+	@scripts/setup.sh npm
+	@$(BUN) run scripts/fuzz.ts
 
 check:
 	@scripts/setup.sh npm

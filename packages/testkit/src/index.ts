@@ -1,3 +1,5 @@
+export { formatHex, type KeptInput, keepInput, loadInputs, parseHex } from "./fuzz/corpus.ts";
+export { type FuzzFailure, type FuzzLimits, type FuzzReport, type FuzzTarget, fuzz, tryInput } from "./fuzz/fuzz.ts";
 export {
   type CorpusCase,
   HTTP1_CORPUS,
@@ -20,6 +22,7 @@ export {
   spawnProcess,
 } from "./process.ts";
 export { rejectionOf } from "./rejection.ts";
+export { Relay, type RelayEnd } from "./relay.ts";
 export {
   type ClientOptions,
   type RunLimits,
@@ -29,7 +32,7 @@ export {
 } from "./scripted-io.ts";
 export type { ConnectOutcome } from "./scripted-io-network.ts";
 export type { ScriptedPeer } from "./scripted-io-peer.ts";
-export { type Adversity, CALM } from "./scripted-io-random.ts";
+export { type Adversity, CALM, Random } from "./scripted-io-random.ts";
 export { ScriptedIoError } from "./scripted-io-table.ts";
 export { connectTcp, type PeerEnd, TcpPeer, TcpServer } from "./tcp-peer.ts";
 export { freePort, type WaitOptions, waitFor } from "./wait-for.ts";
