@@ -108,7 +108,8 @@ export class ClientCall implements OutgoingOwner, IncomingOwner {
     else this.incoming.finish(error);
     const stream = this.#stream;
     this.#stream = null;
-    if (stream !== null && !both) this.#session?.reset(stream, now ? ErrorCode.Cancel : ErrorCode.NoError);
+    // CANCEL also where the server ended before us: on NO_ERROR, Node's servers wait for a request they never read.
+    if (stream !== null && !both) this.#session?.reset(stream, ErrorCode.Cancel);
     this.#outgoing?.close();
     this.#stopRequests();
     if (this.#session === null) this.#channel.forget(this);

@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file echo.proto.
  */
 export const file_echo: GenFile = /*@__PURE__*/
-  fileDesc("CgplY2hvLnByb3RvEg9ib3dsaW5lLnRlc3RpbmcidAoLRWNob1JlcXVlc3QSDAoEdGV4dBgBIAEoCRIWCg5yZXNwb25zZV9ieXRlcxgCIAEoBRINCgVjb3VudBgDIAEoBRIRCglmYWlsX2NvZGUYBCABKAUSDwoHcGF5bG9hZBgFIAEoDBIMCgRoYW5nGAYgASgIIlQKDEVjaG9SZXNwb25zZRIMCgR0ZXh0GAEgASgJEg8KB3BheWxvYWQYAiABKAwSDQoFaW5kZXgYAyABKAUSFgoOcmVjZWl2ZWRfYnl0ZXMYBCABKAMyswIKBEVjaG8SRAoFVW5hcnkSHC5ib3dsaW5lLnRlc3RpbmcuRWNob1JlcXVlc3QaHS5ib3dsaW5lLnRlc3RpbmcuRWNob1Jlc3BvbnNlEk0KDFNlcnZlclN0cmVhbRIcLmJvd2xpbmUudGVzdGluZy5FY2hvUmVxdWVzdBodLmJvd2xpbmUudGVzdGluZy5FY2hvUmVzcG9uc2UwARJNCgxDbGllbnRTdHJlYW0SHC5ib3dsaW5lLnRlc3RpbmcuRWNob1JlcXVlc3QaHS5ib3dsaW5lLnRlc3RpbmcuRWNob1Jlc3BvbnNlKAESRwoEQmlkaRIcLmJvd2xpbmUudGVzdGluZy5FY2hvUmVxdWVzdBodLmJvd2xpbmUudGVzdGluZy5FY2hvUmVzcG9uc2UoATABYgZwcm90bzM");
+  fileDesc("CgplY2hvLnByb3RvEg9ib3dsaW5lLnRlc3RpbmcidAoLRWNob1JlcXVlc3QSDAoEdGV4dBgBIAEoCRIWCg5yZXNwb25zZV9ieXRlcxgCIAEoBRINCgVjb3VudBgDIAEoBRIRCglmYWlsX2NvZGUYBCABKAUSDwoHcGF5bG9hZBgFIAEoDBIMCgRoYW5nGAYgASgIIlQKDEVjaG9SZXNwb25zZRIMCgR0ZXh0GAEgASgJEg8KB3BheWxvYWQYAiABKAwSDQoFaW5kZXgYAyABKAUSFgoOcmVjZWl2ZWRfYnl0ZXMYBCABKAMy+wIKBEVjaG8SRAoFVW5hcnkSHC5ib3dsaW5lLnRlc3RpbmcuRWNob1JlcXVlc3QaHS5ib3dsaW5lLnRlc3RpbmcuRWNob1Jlc3BvbnNlEk0KDFNlcnZlclN0cmVhbRIcLmJvd2xpbmUudGVzdGluZy5FY2hvUmVxdWVzdBodLmJvd2xpbmUudGVzdGluZy5FY2hvUmVzcG9uc2UwARJNCgxDbGllbnRTdHJlYW0SHC5ib3dsaW5lLnRlc3RpbmcuRWNob1JlcXVlc3QaHS5ib3dsaW5lLnRlc3RpbmcuRWNob1Jlc3BvbnNlKAESRwoEQmlkaRIcLmJvd2xpbmUudGVzdGluZy5FY2hvUmVxdWVzdBodLmJvd2xpbmUudGVzdGluZy5FY2hvUmVzcG9uc2UoATABEkYKB01pc3NpbmcSHC5ib3dsaW5lLnRlc3RpbmcuRWNob1JlcXVlc3QaHS5ib3dsaW5lLnRlc3RpbmcuRWNob1Jlc3BvbnNlYgZwcm90bzM");
 
 /**
  * @generated from message bowline.testing.EchoRequest
@@ -131,6 +131,16 @@ export const Echo: GenService<{
    */
   bidi: {
     methodKind: "bidi_streaming";
+    input: typeof EchoRequestSchema;
+    output: typeof EchoResponseSchema;
+  },
+  /**
+   * No server implements it.
+   *
+   * @generated from rpc bowline.testing.Echo.Missing
+   */
+  missing: {
+    methodKind: "unary";
     input: typeof EchoRequestSchema;
     output: typeof EchoResponseSchema;
   },

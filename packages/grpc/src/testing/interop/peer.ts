@@ -1,0 +1,46 @@
+/**
+ * The other libraries in a process of their own, on Node, where their HTTP/2 is another than ours. Built and started by
+ * interop.test.ts, and driven through stdin and stdout: one line, one command or answer.
+ *
+ *   peer grpc-js server         prints its port; "drain" on stdin drains and prints "drained"
+ *   peer connect client PORT    runs the scenarios against PORT; prints {name, error} for each
+ */
+import { createInterface } from "node:readline";
+import { connectCaller, serveConnect } from "./connect.ts";
+import { grpcJsCaller, serveGrpcJs } from "./grpc-js.ts";
+import { SCENARIOS } from "./scenarios.ts";
+
+const [library, role, port] = process.argv.slice(2);
+
+if (role === "server") await serve();
+else await call(Number(port));
+
+async function serve(): Promise<void> {
+  const server = await (library === "connect" ? serveConnect() : serveGrpcJs());
+  say(String(server.port));
+  for await (const line of createInterface({ input: process.stdin })) {
+    if (line !== "drain") continue;
+    await server.drain();
+    say("drained");
+  }
+  server.close();
+}
+
+async function call(to: number): Promise<void> {
+  const caller = library === "connect" ? connectCaller(to) : grpcJsCaller(to);
+  for (const { name, run } of SCENARIOS) {
+    let error = "";
+    try {
+      await run(caller);
+    } catch (thrown) {
+      error = String(thrown instanceof Error ? thrown.stack : thrown);
+    }
+    say(JSON.stringify({ name, error }));
+  }
+  caller.close();
+  process.exit(0);
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
