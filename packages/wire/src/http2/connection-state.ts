@@ -131,10 +131,19 @@ export class ConnectionState<U> {
       fieldsMax: settings.headerFieldsMax,
     });
     this.encoder = new HpackEncoder(ENCODER_TABLE_BYTES);
-    this.wasted = new Bucket(WASTED_STREAMS, settings.concurrentStreamsMax * 2, 0);
-    this.empties = new Bucket(EMPTY_FRAMES, 0, 0);
-    this.settingsFrames = new Bucket(SETTINGS_FRAMES, 0, 0);
-    this.pingFrames = new Bucket(PINGS, 0, 0);
-    this.overhead = new Bucket(OVERHEAD_FRAMES, 0, 0);
+    this.wasted = new Bucket(WASTED_STREAMS, settings.concurrentStreamsMax * 2);
+    this.empties = new Bucket(EMPTY_FRAMES, 0);
+    this.settingsFrames = new Bucket(SETTINGS_FRAMES, 0);
+    this.pingFrames = new Bucket(PINGS, 0);
+    this.overhead = new Bucket(OVERHEAD_FRAMES, 0);
+  }
+
+  /** The clock starts. */
+  start(nowMs: number): void {
+    this.nowMs = nowMs;
+    this.startedMs = nowMs;
+    for (const bucket of [this.wasted, this.empties, this.settingsFrames, this.pingFrames, this.overhead]) {
+      bucket.start(nowMs);
+    }
   }
 }

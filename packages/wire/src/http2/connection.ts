@@ -36,8 +36,7 @@ export class Http2Connection<U> {
 
   /** Writes our preface. Streams may be opened at once. */
   begin(nowMs: number): void {
-    this.s.nowMs = nowMs;
-    this.s.startedMs = nowMs;
+    this.s.start(nowMs);
     writePreface(this.s);
   }
 

@@ -83,10 +83,14 @@ export class Bucket {
   private readonly perSecond: number;
   private sinceMs: number;
 
-  constructor(allowance: Allowance, burstMin: number, nowMs: number) {
+  constructor(allowance: Allowance, burstMin: number) {
     this.level = 0;
     this.burst = Math.max(allowance.burst, burstMin);
     this.perSecond = allowance.perSecond;
+    this.sinceMs = 0;
+  }
+
+  start(nowMs: number): void {
     this.sinceMs = nowMs;
   }
 
