@@ -205,4 +205,56 @@ describe("properties", () => {
       { numRuns: 500 },
     );
   });
+
+  test("collecting finds the data and the trailers, however the body is cut", () => {
+    const trailer = fc.constantFrom("T: v\r\n", "u:\r\n", "0: 3\r\n");
+    fc.assert(
+      fc.property(
+        fc.array(chunk, { maxLength: 8 }),
+        fc.array(trailer, { maxLength: 3 }),
+        cuts,
+        (chunks, lines, all) => {
+          const framed = chunks.map(([text, ext]) => `${text.length.toString(16)}${ext}\r\n${text}\r\n`).join("");
+          const trailers = lines.join("");
+          const input = `${framed}0\r\n${trailers}\r\n`;
+          expect(collectCut(input, within(all, input))).toMatchObject({
+            good: input.length,
+            done: true,
+            data: chunks.map(([text]) => text).join(""),
+            trailers,
+          });
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
+  test("collecting ends, or fails, where scanning does", () => {
+    const piece = fc.constantFrom("0", "1", "a", ";", "\r\n", "\r", "x", ":", "T: v", "3\r\nabc\r\n", "0\r\n");
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 25 }), cuts, (pieces, all) => {
+        const input = pieces.join("");
+        expect(collectCut(input, within(all, input))).toMatchObject(scanCut(input, [], "\r\n"));
+      }),
+      { numRuns: 500 },
+    );
+  });
 });
+
+/** As scanCut, by collect(). */
+function collectCut(input: string, cuts: readonly number[]): Outcome & { data: string; trailers: string } {
+  const scanner = new ChunkedScanner();
+  scanner.reset(TRAILERS_MAX);
+  let good = 0;
+  let data = "";
+  let trailers = "";
+  for (const cut of [...cuts, input.length]) {
+    const buf = Buffer.from(`${"0".repeat(AT)}${input.slice(0, cut)}`, "latin1");
+    good = scanner.collect(buf, AT + good, AT + cut) - AT;
+    data += buf.toString("latin1", scanner.dataAt, scanner.dataEnd);
+    trailers += buf.toString("latin1", scanner.trailersAt, scanner.trailersEnd);
+    if (scanner.done || scanner.error !== ChunkError.None) break;
+  }
+  const { done, error, dataBytes } = scanner;
+  return { good, done, error: chunkErrorReason(error), dataBytes, data, trailers };
+}

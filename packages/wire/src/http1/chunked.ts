@@ -92,6 +92,11 @@ export class ChunkedScanner {
   error: ChunkError = 0;
   /** Bytes of chunk data so far. */
   dataBytes = 0;
+  /** What collect() found last: data, and complete lines of the trailer section. */
+  dataAt = 0;
+  dataEnd = 0;
+  trailersAt = 0;
+  trailersEnd = 0;
 
   #state: State = 0;
   #remaining = 0;
@@ -131,21 +136,69 @@ export class ChunkedScanner {
     }
     while (p < end && this.#state < State.Done) {
       if (this.#state === State.Data) {
-        const taken = Math.min(this.#remaining, end - p);
-        this.#remaining -= taken;
-        this.dataBytes += taken;
-        this.#extBytes = Math.max(0, this.#extBytes - taken);
-        p += taken;
+        p = this.#passData(p, end);
         good = p;
-        if (this.#remaining === 0) this.#state = State.DataCr;
         continue;
       }
-      if (this.#state < State.Data) p = this.#scanSizeLine(buf, p, end);
-      else if (this.#state < State.TrailerStart) p = this.#scanDataEnd(buf, p, end);
-      else p = this.#scanTrailers(buf, p, end);
+      p = this.#scanLine(buf, p, end);
       if (this.#lineBytes === 0) good = p;
     }
     return good;
+  }
+
+  /**
+   * As scan(), for a body that goes on without its chunks: the data among the bytes is then buf[dataAt, dataEnd), moved
+   * together where something was between, and buf[trailersAt, trailersEnd) are the complete trailer lines.
+   */
+  collect(buf: Uint8Array, at: number, end: number): number {
+    assert(at <= end && end <= buf.length);
+    this.dataAt = at;
+    this.dataEnd = at;
+    this.trailersAt = at;
+    this.trailersEnd = at;
+    let p = at + this.#lineBytes;
+    let good = at;
+    while (p < end && this.#state < State.Done) {
+      const state = this.#state;
+      if (state === State.Data) {
+        p = this.#passData(p, end);
+        this.#keepData(buf, good, p);
+        good = p;
+        continue;
+      }
+      p = this.#scanLine(buf, p, end);
+      if (this.#lineBytes > 0) continue;
+      if (state >= State.TrailerStart && this.#state === State.TrailerStart) {
+        if (this.trailersAt === this.trailersEnd) this.trailersAt = good;
+        this.trailersEnd = p;
+      }
+      good = p;
+    }
+    return good;
+  }
+
+  #passData(p: number, end: number): number {
+    const taken = Math.min(this.#remaining, end - p);
+    this.#remaining -= taken;
+    this.dataBytes += taken;
+    this.#extBytes = Math.max(0, this.#extBytes - taken);
+    if (this.#remaining === 0) this.#state = State.DataCr;
+    return p + taken;
+  }
+
+  #keepData(buf: Uint8Array, at: number, end: number): void {
+    if (this.dataAt === this.dataEnd) {
+      this.dataAt = at;
+      this.dataEnd = end;
+      return;
+    }
+    buf.copyWithin(this.dataEnd, at, end);
+    this.dataEnd += end - at;
+  }
+
+  #scanLine(buf: Uint8Array, p: number, end: number): number {
+    if (this.#state < State.Data) return this.#scanSizeLine(buf, p, end);
+    return this.#state < State.TrailerStart ? this.#scanDataEnd(buf, p, end) : this.#scanTrailers(buf, p, end);
   }
 
   /** `1*HEXDIG [ BWS ";" … ] CRLF`. Returns where it stopped: behind the line, at the error, or at `end`. */

@@ -8,6 +8,11 @@ export class BodyReader {
   /** The body is complete; for a body that ends with its connection, never set here. */
   done = true;
   error: ChunkError = ChunkError.None;
+  /** What takeData() found last. */
+  dataAt = 0;
+  dataEnd = 0;
+  trailersAt = 0;
+  trailersEnd = 0;
   #kind: BodyKind = BodyKind.None;
   #remaining = 0;
   readonly #chunks = new ChunkedScanner();
@@ -61,5 +66,29 @@ export class BodyReader {
       default:
         return at;
     }
+  }
+
+  /**
+   * As `take`, for a body that goes on without its framing: the data among the bytes is then [dataAt, dataEnd), moved
+   * together where chunks were between, and complete lines of trailers are [trailersAt, trailersEnd).
+   */
+  takeData(bytes: Uint8Array, at: number, end: number): number {
+    if (this.#kind !== BodyKind.Chunked) {
+      const good = this.take(bytes, at, end);
+      this.dataAt = at;
+      this.dataEnd = good;
+      this.trailersAt = good;
+      this.trailersEnd = good;
+      return good;
+    }
+    const chunks = this.#chunks;
+    const good = this.done ? at : chunks.collect(bytes, at, end);
+    this.done = chunks.done;
+    this.error = chunks.error;
+    this.dataAt = chunks.dataAt;
+    this.dataEnd = chunks.dataEnd;
+    this.trailersAt = chunks.trailersAt;
+    this.trailersEnd = chunks.trailersEnd;
+    return good;
   }
 }

@@ -25,7 +25,7 @@ export class Exchange {
     this.keepAlive = head.keepAlive;
     this.upgrade = upgrade;
     this.startMs = nowMs;
-    this.inFlight = true;
+    this.inFlight = false;
     this.responseStarted = false;
     this.responseDone = false;
     this.status = 0;

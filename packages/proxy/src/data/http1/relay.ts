@@ -1,4 +1,3 @@
-import { L5D_HEADERS } from "@bowline/contracts";
 import { type Buf, Errno, Stream, type StreamOwner, Timer, type TimerOwner, WriteResult } from "@bowline/loop";
 import {
   BodyKind,
@@ -6,22 +5,19 @@ import {
   type Head,
   HeadStep,
   headErrorReason,
-  markField,
-  markFraming,
-  markHopByHop,
   parseResponseHead,
   responseBodyKind,
-  rewriteHead,
 } from "@bowline/wire";
-import { asciiBytes } from "../ascii-bytes.ts";
 import type { Connection } from "../connection.ts";
+import type { OpaqueRelay } from "../opaque/relay.ts";
 import type { Side } from "../side.ts";
 import { Splicer } from "../splice/splicer.ts";
 import type { Target } from "../target.ts";
 import { BodyReader } from "./body-reader.ts";
-import { Carry, HEADROOM_BYTES, READ_BYTES_FIRST, READ_BYTES_MAX, READ_BYTES_MIN } from "./carry.ts";
+import { READ_BYTES_FIRST, READ_BYTES_MAX, READ_BYTES_MIN } from "./carry.ts";
 import type { HostPool } from "./host-pool.ts";
-import type { Http1Server } from "./serve.ts";
+import { Intake } from "./intake.ts";
+import type { Requester } from "./requester.ts";
 
 const State = {
   /** No connection. */
@@ -36,16 +32,10 @@ const State = {
 } as const;
 type State = (typeof State)[keyof typeof State];
 
-const CLOSE_LINE = asciiBytes("connection: close\r\n");
-const KEEP_ALIVE_LINE = asciiBytes("connection: keep-alive\r\n");
-const PROXY_ERROR = asciiBytes(L5D_HEADERS.proxyError);
-const PROXY_ERROR_CAUSE = asciiBytes(L5D_HEADERS.proxyErrorCause);
-const PROXY_CONNECTION = asciiBytes(L5D_HEADERS.proxyConnection);
-
 /** From this many bytes to come, a body that arrives faster than it is read moves by splice. */
 const SPLICE_BYTES_MIN = 131072;
 
-/** One connection to a server: carries requests of one client connection after another and relays the responses. */
+/** One connection to a server: carries one request after another, each for its Requester, and reads the responses. */
 export class Http1Client implements StreamOwner, TimerOwner {
   stream: Stream;
   pool: HostPool | null = null;
@@ -58,16 +48,15 @@ export class Http1Client implements StreamOwner, TimerOwner {
   idleSinceMs = 0;
   idlePrevious: Http1Client | null = null;
   idleNext: Http1Client | null = null;
+  /** Of the response in hand. */
+  readonly body: BodyReader = new BodyReader();
   readonly #side: Side;
-  readonly #body = new BodyReader();
-  readonly #carry: Carry;
+  readonly #intake: Intake;
   readonly #splicer: Splicer;
   readonly #connectTimer: Timer = new Timer(this, 0);
   #target: Target | null = null;
   #state: State = State.Closed;
-  #server: Http1Server | null = null;
-  #head: Head | null = null;
-  #readBytes = READ_BYTES_FIRST;
+  #requester: Requester | null = null;
   /** Bytes of requests given to the connection, in all and before the one in hand. */
   #givenBytes = 0;
   #givenBefore = 0;
@@ -76,7 +65,7 @@ export class Http1Client implements StreamOwner, TimerOwner {
     this.#side = side;
     const { reactor, bufs } = side.plane;
     this.stream = new Stream(reactor, bufs, this);
-    this.#carry = new Carry(reactor.io, bufs);
+    this.#intake = new Intake(side.plane, parseResponseHead);
     this.#splicer = new Splicer(reactor.io, side.plane.pipes);
   }
 
@@ -105,9 +94,9 @@ export class Http1Client implements StreamOwner, TimerOwner {
     }
   }
 
-  /** Serves a request of `server` next. */
-  begin(server: Http1Server): void {
-    this.#server = server;
+  /** Carries a request of `requester` next. */
+  begin(requester: Requester): void {
+    this.#requester = requester;
     this.#state = State.Head;
     this.#givenBefore = this.#givenBytes;
     this.reusable = false;
@@ -126,9 +115,9 @@ export class Http1Client implements StreamOwner, TimerOwner {
     return this.stream.bytesAcknowledged() <= this.#givenBefore;
   }
 
-  /** The client does not keep up: read less at a time, and only once it has taken what is held. */
+  /** Response bytes are not taken as fast as they come: read less at a time, and only once it has taken what is held. */
   slowDown(): void {
-    this.#readBytes = READ_BYTES_MIN;
+    this.#intake.readBytes = READ_BYTES_MIN;
     this.stream.pauseReading();
   }
 
@@ -151,15 +140,21 @@ export class Http1Client implements StreamOwner, TimerOwner {
     this.close();
   }
 
+  /** Leaves its stream to the relay, and is no more. */
+  handOver(relay: OpaqueRelay): void {
+    this.stream = relay.swapUpstream(this.stream);
+    this.#release();
+  }
+
   /** The connection is idle from now on. */
   rest(): void {
-    this.#server = null;
+    this.#requester = null;
     this.#state = State.Idle;
     this.stream.resumeReading();
   }
 
-  /** The client takes response bytes again. */
-  onClientDrained(): void {
+  /** Response bytes are taken again. */
+  resume(): void {
     if (this.#splicer.active) this.#spliceBody();
     else this.stream.resumeReading();
   }
@@ -174,28 +169,23 @@ export class Http1Client implements StreamOwner, TimerOwner {
       this.dropIdle();
       return;
     }
-    const carry = this.#carry;
-    const moved = carry.makeRoom(this.#side.plane.carryBytesMax);
-    this.#head?.shift(moved);
-    const held = carry.buf;
-    const buf = held ?? this.#side.plane.rx;
-    const at = held === null ? HEADROOM_BYTES : carry.end;
-    const wanted = held === null ? this.#readBytes : Math.min(carry.room, this.#readBytes);
-    const received = stream.read(buf, at, wanted);
+    const intake = this.#intake;
+    const received = intake.receive(stream, this.#side.plane.carryBytesMax);
     if (received <= 0) {
       if (received !== -Errno.EAGAIN) this.#onLost(-received);
       return;
     }
-    if (received === wanted) this.#readBytes = Math.min(2 * this.#readBytes, READ_BYTES_MAX);
-    if (this.#state === State.Head) this.#server!.onResponseByte();
-    if (held !== null) carry.end += received;
-    this.#consume(buf, held === null ? at : carry.at, at + received);
-    const more = received === wanted && this.#state === State.Body && stream.reading;
-    if (more && this.#body.plainBytes >= SPLICE_BYTES_MIN) this.#splicer.begin();
+    const { filled } = intake;
+    if (filled) intake.readBytes = Math.min(2 * intake.readBytes, READ_BYTES_MAX);
+    if (this.#state === State.Head) this.#requester!.onResponseByte();
+    this.#consume(intake.buf, intake.at, intake.end);
+    if (filled && this.#state === State.Body && stream.reading && this.body.plainBytes >= SPLICE_BYTES_MIN) {
+      if (this.#requester!.spliceTo !== null) this.#splicer.begin();
+    }
   }
 
   onDrained(_stream: Stream): void {
-    this.#server?.onUpstreamDrained();
+    this.#requester?.onServerDrained();
   }
 
   onConnected(stream: Stream): void {
@@ -219,31 +209,31 @@ export class Http1Client implements StreamOwner, TimerOwner {
     this.pool = pool;
     this.reused = false;
     this.broken = false;
-    this.#readBytes = READ_BYTES_FIRST;
+    this.#intake.readBytes = READ_BYTES_FIRST;
     this.#givenBytes = 0;
   }
 
   #onConnectFailed(errno: number): void {
-    this.#server!.onConnectFailed(errno);
+    this.#requester!.onConnectFailed(errno);
   }
 
   /** The server ended its direction (errno 0) or reset. */
   #onLost(errno: number): void {
-    const server = this.#server;
+    const requester = this.#requester;
     switch (this.#state) {
       case State.Idle:
         this.dropIdle();
         break;
       case State.Head:
-        if (this.#carry.empty) server!.onNoResponse(this, errno);
-        else server!.onBadResponse("connection ended within the response head");
+        if (this.#intake.carry.empty) requester!.onNoResponse(this, errno);
+        else requester!.onBadResponse("connection ended within the response head");
         break;
       case State.Body:
-        if (errno === 0 && this.#body.endsByClose) this.#onComplete();
-        else server!.onResponseTruncated();
+        if (errno === 0 && this.body.endsByClose) this.#onComplete();
+        else requester!.onResponseTruncated();
         break;
       case State.Done:
-        server!.onUpstreamGone();
+        requester!.onServerGone();
         break;
       default:
         break;
@@ -265,90 +255,72 @@ export class Http1Client implements StreamOwner, TimerOwner {
 
   /** Returns where to go on, -1 when there is nothing to go on with. */
   #readHead(buf: Buf, at: number, end: number): number {
-    if (at === end) {
-      this.#carry.clear();
-      return -1;
+    const intake = this.#intake;
+    const step = intake.parse(buf, at, end);
+    if (step === HeadStep.Ok) {
+      const next = this.#takeHead(buf, intake.head!, end);
+      intake.releaseHead();
+      return next;
     }
-    const plane = this.#side.plane;
-    this.#head ??= plane.heads.acquire();
-    const head = this.#head;
-    const step = parseResponseHead(buf.bytes, at, end, plane.headLimits, head);
-    if (step === HeadStep.NeedMore) {
-      head.shift(this.#carry.keep(buf, at, end));
-      return -1;
-    }
-    if (step !== HeadStep.Ok) {
-      this.#server!.onBadResponse(headErrorReason(step));
-      return -1;
-    }
-    const next = this.#takeHead(buf, head, end);
-    this.#releaseHead();
-    return next;
+    if (step !== HeadStep.NeedMore) this.#requester!.onBadResponse(headErrorReason(step));
+    return -1;
   }
 
   #takeHead(buf: Buf, head: Head, end: number): number {
-    const server = this.#server!;
-    const { exchange } = server;
+    const requester = this.#requester!;
+    const { exchange } = requester;
     const kind = responseBodyKind(head, exchange.method);
-    if (kind === BodyKind.Tunnel) return this.#beginTunnel(buf, head, end);
-    if (!exchange.upgrade || head.status >= 200) markHopByHop(buf.bytes, head);
-    if (this.#side.direction === "outbound" && head.l5d) this.#markProxyHeaders(buf, head);
-    if (head.status < 200) {
-      // RFC 9110 §15.2: interim responses are not for HTTP/1.0 clients.
-      if (exchange.http10) return head.end;
-      const start = rewriteHead(buf.bytes, head, null, 0);
-      return server.respond(buf, start, head.end, false) ? head.end : -1;
-    }
-
-    const body = this.#body;
-    body.begin(kind, head.contentLength);
-    const bodyEnd = body.take(buf.bytes, head.end, end);
-    if (body.error !== 0) {
-      server.onBadResponse(chunkErrorReason(body.error));
+    if (kind === BodyKind.Tunnel) {
+      requester.onTunnel(buf, head, end);
       return -1;
     }
-    // A body that ends by close ends the client's connection, too; so does a server that announces nothing else.
-    if (kind === BodyKind.Close) exchange.keepAlive = false;
+    if (head.status < 200) return requester.onInterim(buf, head) ? head.end : -1;
+    const { body } = this;
+    body.begin(kind, head.contentLength);
+    const bodyEnd = this.#takeBody(buf, head.end, end);
+    if (body.error !== 0) {
+      requester.onBadResponse(chunkErrorReason(body.error));
+      return -1;
+    }
     this.reusable = head.keepAlive && !head.closeAfter && kind !== BodyKind.Close && !exchange.upgrade;
-    let insert: Uint8Array | null = null;
-    if (!exchange.keepAlive) insert = CLOSE_LINE;
-    else if (exchange.http10) insert = KEEP_ALIVE_LINE;
-    const start = rewriteHead(buf.bytes, head, insert, insert === null ? 0 : insert.length);
     this.#state = State.Body;
-    server.onResponseHead(head.status);
-    return server.respond(buf, start, bodyEnd, body.done) ? this.#afterBody(buf, bodyEnd, end) : -1;
+    return requester.onResponse(buf, head, bodyEnd) ? this.#afterBody(buf, bodyEnd, end) : -1;
   }
 
   #relayBody(buf: Buf, at: number, end: number): number {
-    const body = this.#body;
-    const good = body.take(buf.bytes, at, end);
-    if (body.error !== 0) {
-      this.#server!.onResponseTruncated();
+    const good = this.#takeBody(buf, at, end);
+    if (this.body.error !== 0) {
+      this.#requester!.onResponseTruncated();
       return -1;
     }
-    if (good > at && !this.#server!.respond(buf, at, good, body.done)) return -1;
+    if (good > at && !this.#requester!.onBody(buf, at, good)) return -1;
     return this.#afterBody(buf, good, end);
   }
 
+  #takeBody(buf: Buf, at: number, end: number): number {
+    return this.#requester!.wantsData ? this.body.takeData(buf.bytes, at, end) : this.body.take(buf.bytes, at, end);
+  }
+
   #spliceBody(): void {
-    const server = this.#server!;
+    const requester = this.#requester!;
     const splicer = this.#splicer;
-    const moved = this.#body.done ? -Errno.EAGAIN : splicer.fill(this.stream, this.#body.plainBytes);
+    const to = requester.spliceTo!;
+    const moved = this.body.done ? -Errno.EAGAIN : splicer.fill(this.stream, this.body.plainBytes);
     if (moved > 0) {
-      this.#body.skip(moved);
+      this.body.skip(moved);
     } else if (moved !== -Errno.EAGAIN) {
-      server.onResponseTruncated();
+      requester.onResponseTruncated();
       return;
     }
-    server.exchange.progress++;
-    if (splicer.drain(server.stream) < 0) {
-      server.abort();
+    requester.onSpliced();
+    if (splicer.drain(to) < 0) {
+      requester.onSpliceFailed();
     } else if (splicer.bytes > 0) {
       this.stream.pauseReading();
-      server.stream.awaitWritable();
+      to.awaitWritable();
     } else {
       this.stream.resumeReading();
-      if (this.#body.done) {
+      if (this.body.done) {
         splicer.end();
         this.#onComplete();
       }
@@ -356,66 +328,29 @@ export class Http1Client implements StreamOwner, TimerOwner {
   }
 
   #afterBody(buf: Buf, at: number, end: number): number {
-    if (this.#body.done) {
+    if (this.body.done) {
       // Bytes behind the response answer nothing that was asked.
       if (at < end) this.reusable = false;
-      this.#carry.clear();
+      this.#intake.carry.clear();
       this.#onComplete();
     } else {
-      this.#carry.keep(buf, at, end);
+      this.#intake.carry.keep(buf, at, end);
     }
     return -1;
   }
 
   #onComplete(): void {
     this.#state = State.Done;
-    this.#server!.onResponseDone();
-  }
-
-  /** 101, or 2xx to CONNECT: the bytes of both sides pass as they are from here on. */
-  #beginTunnel(buf: Buf, head: Head, end: number): number {
-    const server = this.#server!;
-    const { exchange } = server;
-    if (!exchange.upgrade) {
-      server.onBadResponse("a protocol switch that was not asked for");
-      return -1;
-    }
-    if (head.status !== 101) markFraming(head);
-    const start = rewriteHead(buf.bytes, head, null, 0);
-    server.onResponseHead(head.status);
-    if (!server.respond(buf, start, end, false)) return -1;
-    const { connection, carry } = server.handOver();
-    const relay = this.#side.opaqueRelays.acquire();
-    this.stream = relay.swapUpstream(this.stream);
-    this.#carry.clear();
-    this.#release();
-    relay.begin(connection, carry.buf, carry.at, carry.end);
-    server.release();
-    return -1;
-  }
-
-  /** What the next proxy says about itself is not for the application. */
-  #markProxyHeaders(buf: Buf, head: Head): void {
-    markField(buf.bytes, head, PROXY_ERROR);
-    markField(buf.bytes, head, PROXY_ERROR_CAUSE);
-    markField(buf.bytes, head, PROXY_CONNECTION);
+    this.#requester!.onResponseDone();
   }
 
   #release(): void {
     this.#state = State.Closed;
-    this.#server = null;
+    this.#requester = null;
     this.#connectTimer.cancel();
-    this.#carry.clear();
+    this.#intake.clear();
     this.#splicer.end();
-    this.#releaseHead();
     this.pool = null;
     this.#side.http1Clients.release(this);
-  }
-
-  #releaseHead(): void {
-    if (this.#head === null) return;
-    this.#head.reset();
-    this.#side.plane.heads.release(this.#head);
-    this.#head = null;
   }
 }
