@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { fieldTexts } from "../field-texts.ts";
 import type { FieldList } from "../fields.ts";
+import { blockHash } from "./decoded-blocks.ts";
 import { HpackDecoder } from "./decoder.ts";
 import { HpackStep } from "./hpack-step.ts";
 
@@ -45,16 +46,21 @@ describe("a decoder's memory of blocks", () => {
     for (let i = 0; i < 4; i++) expect(decode(decoder, block).shared).toBe(false);
   });
 
-  test("the same bytes mean something else when the table has changed", () => {
+  test.each([
+    { name: "by index", block: "be", before: "a: b", after: "c: d" },
+    { name: "as a name", block: "0f2f 0165", before: "a: e", after: "c: e" },
+    { name: "by an index of two bytes", block: "ff00", before: "a: e", after: "a: b" },
+  ])("the same bytes mean something else when the table has changed: $name", ({ block, before, after }) => {
     const decoder = new HpackDecoder(LIMITS);
-    decode(decoder, "400161 0162");
-    const before = [1, 2, 3].map(() => decode(decoder, "be"))[2]!;
-    decode(decoder, "400161 0163");
-    const after = [1, 2, 3].map(() => decode(decoder, "be"))[2]!;
-    expect(fieldTexts(after)).toEqual(["a: c"]);
-    expect(fieldTexts(before)).toEqual(["a: b"]);
-    decode(decoder, "3f00 3fe11f");
-    expect(decoder.decode(hex("be"), 0, 1)).toBe(HpackStep.CompressionError);
+    decode(decoder, "400161 0165");
+    for (let i = 0; i < 65; i++) decode(decoder, "400161 0162");
+    const [known] = [1, 2, 3].map(() => decode(decoder, block)).reverse();
+    decode(decoder, "400163 0164");
+    const [anew] = [1, 2, 3].map(() => decode(decoder, block)).reverse();
+    expect(known).not.toBe(anew);
+    expect([fieldTexts(known!), fieldTexts(anew!)]).toEqual([[before], [after]]);
+    decode(decoder, "20 3fe11f");
+    expect(decoder.decode(hex(block), 0, hex(block).length)).toBe(HpackStep.CompressionError);
   });
 
   test("what does not depend on the table stays known when that changes", () => {
@@ -107,6 +113,23 @@ describe("a peer that wants us to keep much", () => {
   ])("gets nothing kept of $name", ({ block }) => {
     const decoder = new HpackDecoder(LIMITS);
     for (let i = 0; i < 4; i++) expect(decode(decoder, block).shared).toBe(false);
+  });
+
+  test("and sends different blocks of one hash gets the right list for each", () => {
+    const byHash = new Map<number, Uint8Array>();
+    let pair: Uint8Array[] = [];
+    for (let number = 0; pair.length === 0 && number < 1_000_000; number++) {
+      const block = numbered(number);
+      const hash = blockHash(block, 0, block.length);
+      const other = byHash.get(hash);
+      if (other !== undefined) pair = [other, block];
+      byHash.set(hash, block);
+    }
+    expect(pair.length).toBe(2);
+    const decoder = new HpackDecoder(LIMITS);
+    for (const block of [...pair, ...pair, ...pair]) {
+      expect(fieldTexts(decode(decoder, block))).toEqual([`n: ${Buffer.from(block.subarray(4)).toString()}`]);
+    }
   });
 
   test("and never repeats itself gets nothing kept", () => {

@@ -38,7 +38,7 @@ export class DecodedBlocks {
 
   /** The list of the block [at, end), null when there is none. */
   find(bytes: Uint8Array, at: number, end: number, version: number): FieldList | null {
-    const hash = hashOf(bytes, at, end);
+    const hash = blockHash(bytes, at, end);
     this.hash = hash;
     if (this.hashes.length === 0) return null;
     const slot = hash & (SLOTS - 1);
@@ -137,8 +137,8 @@ function heldBytes(list: FieldList): number {
   return list.bytes.length + list.entries.length * 4 + LIST_OVERHEAD_BYTES;
 }
 
-/** Four bytes a turn: a multiplication for each byte would take most of a hit's time. */
-function hashOf(bytes: Uint8Array, at: number, end: number): number {
+/** Four bytes a turn: a multiplication for each byte would take most of a hit's time. Exported for the test only. */
+export function blockHash(bytes: Uint8Array, at: number, end: number): number {
   let hash = end - at;
   let i = at;
   for (; i + 4 <= end; i += 4) {

@@ -65,9 +65,7 @@ export class EncoderTable extends DynamicTable {
           return STATIC_COUNT + 1 + index;
         }
       }
-      const older = (this.inserted - this.links[(this.inserted - 1 - index) & this.mask]!) | 0;
-      if (older <= index) break;
-      index = older;
+      index = (this.inserted - this.links[(this.inserted - 1 - index) & this.mask]!) | 0;
     }
     return 0;
   }

@@ -82,7 +82,7 @@ describe("what an encoder writes", () => {
     encode(encoder, [["user-agent", "another-one/2"]]);
     expect(tableTexts(encoder.table)).toEqual(["user-agent: another-one/2", "user-agent: a-first-one/1"]);
     encode(encoder, [["user-agent", "a-third-one/3"]]);
-    expect(tableTexts(encoder.table).length).toBe(2);
+    expect(tableTexts(encoder.table)).toEqual(["user-agent: another-one/2", "user-agent: a-first-one/1"]);
     encode(encoder, [["user-agent", "a-third-one/3"]]);
     expect(tableTexts(encoder.table)).toEqual(["user-agent: a-third-one/3", "user-agent: another-one/2"]);
   });
@@ -100,6 +100,24 @@ describe("what an encoder writes", () => {
     for (let i = 0; i < 10; i++) for (let n = 0; n < 2; n++) encode(encoder, [["x-shard", `shard-${i}`]]);
     expect(encode(encoder, [["x-shard", "shard-0"]])).toBe("c7");
     expect(encode(encoder, [["x-shard", "~"]])).toBe("0f2f017e");
+  });
+
+  test("an index that takes two bytes", () => {
+    const encoder = new HpackEncoder(4096);
+    encode(encoder, [["te", "trailers"]]);
+    for (let i = 0; i < 70; i++) for (let n = 0; n < 2; n++) encode(encoder, [["x", String(i)]]);
+    expect(times(2, () => encode(encoder, [["te", "trailers"]]))).toEqual(["ff05", "ff05"]);
+  });
+
+  test("entries are numbered on when their number overflows", () => {
+    const encoder = new HpackEncoder(4096);
+    encoder.table.inserted = 2 ** 31 - 5;
+    const blocks = Array.from({ length: 10 }, (_, i) => [
+      encode(encoder, [["te", `${i}`]]),
+      encode(encoder, [["te", "0"]]),
+    ]);
+    expect(blocks.map(([, known]) => known)).toEqual(Array.from({ length: 10 }, (_, i) => (0xbe + i).toString(16)));
+    expect(tableTexts(encoder.table)).toEqual(Array.from({ length: 10 }, (_, i) => `te: ${9 - i}`));
   });
 
   test("dropped fields are not written", () => {
@@ -164,6 +182,14 @@ describe("shared lists", () => {
     encoder.limitTable(0);
     expect(encode(encoder, list)).toStartWith("2083");
     expect(times(4, () => encode(encoder, list)).every((block) => block.length > 10)).toBe(true);
+  });
+
+  test("of one slot do not answer for each other when one is known", () => {
+    const encoder = new HpackEncoder(4096);
+    const lists = Array.from({ length: 33 }, (_, number) => shared([["content-length", String(number)]]));
+    times(4, () => encode(encoder, lists[0]!));
+    expect(encode(encoder, lists[32]!)).toBe("0f0d023332");
+    expect(encode(encoder, lists[0]!)).toBe("0f0d0130");
   });
 
   test("of one slot do not answer for each other, and each may go through many encoders", () => {
