@@ -28,6 +28,7 @@ export {
 } from "./retry/retry-policy.ts";
 export { compileGrpcRoutes, type GrpcRouteMatch, type GrpcRouteTable } from "./route/grpc-routes.ts";
 export { compileHttpRoutes, type HttpRouteMatch, type HttpRouteTable } from "./route/http-routes.ts";
+export { policyFault } from "./route/policy-fault.ts";
 export { type ProfileRequest, ProfileRouteTable } from "./route/profile-routes.ts";
 export { TlsRouteTable } from "./route/tls-routes.ts";
 export {

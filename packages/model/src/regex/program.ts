@@ -6,7 +6,7 @@ import { type Node, RegexSyntaxError } from "./syntax.ts";
 export const Op = { Consume: 0, Split: 1, Start: 2, End: 3, Boundary: 4, NoBoundary: 5, Match: 6 } as const;
 export type Op = (typeof Op)[keyof typeof Op];
 
-export interface State {
+interface State {
   readonly op: Op;
   /** For Consume. */
   readonly set: CharSet | null;

@@ -9,7 +9,7 @@
 import { CharSet, escapedCode, perlSet, posixSet, propertySet } from "./char-set.ts";
 
 /** Copies that counted repetition makes are states of the matcher, so their number is bounded. */
-export const REPEAT_MAX = 1000;
+const REPEAT_MAX = 1000;
 const NESTING_MAX = 100;
 
 export type Node =

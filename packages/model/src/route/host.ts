@@ -9,7 +9,8 @@ const EXACT = 2 ** 20;
 
 /** A route's hosts, ready to be matched. */
 export class HostMatcher {
-  #exact: string[];
+  /** Each with the same and a trailing dot, which a request may have. */
+  #exact: { readonly host: string; readonly dotted: string }[];
   /** With a dot before and no dot behind: the labels must be followed by at least one more. */
   #suffixes: string[];
 
@@ -17,8 +18,12 @@ export class HostMatcher {
     this.#exact = [];
     this.#suffixes = [];
     for (const host of hosts) {
-      if (host.kind === "exact") this.#exact.push(host.host.toLowerCase());
-      else this.#suffixes.push(`.${host.reverseLabels.toReversed().join(".")}`.toLowerCase());
+      if (host.kind === "exact") {
+        const name = host.host.toLowerCase();
+        this.#exact.push({ host: name, dotted: `${name}.` });
+      } else {
+        this.#suffixes.push(`.${host.reverseLabels.toReversed().join(".")}`.toLowerCase());
+      }
     }
   }
 
@@ -32,7 +37,7 @@ export class HostMatcher {
     if (host === "") return NO_HOST_MATCH;
     let best = NO_HOST_MATCH;
     for (const exact of this.#exact) {
-      if (host === exact || host === `${exact}.`) best = Math.max(best, EXACT + exact.length);
+      if (host === exact.host || host === exact.dotted) best = Math.max(best, EXACT + exact.host.length);
     }
     if (best !== NO_HOST_MATCH) return best;
     for (const suffix of this.#suffixes) {

@@ -115,6 +115,7 @@ export interface PenaltyPeakEwmaParams {
   defaultRttMs: number;
   decayMs: number;
   penaltyMs: number;
+  /** Not used, as in Linkerd: the penalty is recorded as a response's time, and fades as one. */
   penaltyDecayMs: number;
   /** The most a Retry-After of the endpoint may hold it back. */
   retryAfterMaxMs: number;
