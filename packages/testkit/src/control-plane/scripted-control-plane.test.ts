@@ -108,6 +108,19 @@ describe("endpoints", () => {
     expect(silent.ended).toBeNull();
   });
 
+  test("labels go with every addition, the first of a stream included", async () => {
+    const web = control.destination(WEB);
+    const describeLabels = ({ update }: destination.Update): string =>
+      update.case === "add" ? JSON.stringify(update.value.metricLabels) : "";
+    web.labels = { namespace: "a" };
+    web.add(endpoint("10.0.0.1:80"));
+    const listening = ask(get, { path: WEB }, describeLabels);
+    await listening.hears('{"namespace":"a"}');
+    web.labels = { namespace: "b" };
+    web.add(endpoint("10.0.0.1:80"));
+    await listening.hears('{"namespace":"a"}', '{"namespace":"b"}');
+  });
+
   test("what is not scripted is not known", async () => {
     expect((await askEndpoints("other:80").end()).code).toBe(status.NOT_FOUND);
     expect((await ask(getProfile, { path: "10.0.0.1:80" }, () => "").end()).code).toBe(status.INVALID_ARGUMENT);

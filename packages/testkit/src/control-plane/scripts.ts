@@ -5,6 +5,8 @@ import { StreamScript } from "./stream-script.ts";
 
 /** The endpoints of one name, as Destination.Get tells them. New streams begin with the set of that moment. */
 export class DestinationScript extends StreamScript<destination.Update> {
+  /** Metric labels of all endpoints that are told of from now on. */
+  labels: Readonly<Record<string, string>> = {};
   readonly #endpoints = new Map<string, EndpointInit>();
   #empty: destination.Update | null = null;
 
@@ -12,7 +14,7 @@ export class DestinationScript extends StreamScript<destination.Update> {
   add(...endpoints: EndpointInit[]): void {
     this.#enter(endpoints);
     this.recover();
-    this.say(addition(endpoints));
+    this.say(addition(endpoints, this.labels));
   }
 
   /** @param addresses `ip:port` */
@@ -37,7 +39,7 @@ export class DestinationScript extends StreamScript<destination.Update> {
   }
 
   protected override opening(): destination.Update[] {
-    if (this.#endpoints.size > 0) return [addition([...this.#endpoints.values()])];
+    if (this.#endpoints.size > 0) return [addition([...this.#endpoints.values()], this.labels)];
     return this.#empty === null ? [] : [this.#empty];
   }
 
@@ -68,8 +70,8 @@ export class ProfileScript extends LatestScript<destination.DestinationProfile> 
 /** What OutboundPolicies.Watch tells of one address. */
 export class PolicyScript extends LatestScript<outbound.OutboundPolicy> {}
 
-function addition(endpoints: readonly EndpointInit[]): destination.Update {
-  return update({ case: "add", value: { addrs: [...endpoints] } });
+function addition(endpoints: readonly EndpointInit[], labels: Readonly<Record<string, string>>): destination.Update {
+  return update({ case: "add", value: { addrs: [...endpoints], metricLabels: { ...labels } } });
 }
 
 function update(what: MessageInitShape<typeof destination.UpdateSchema>["update"]): destination.Update {
