@@ -26,19 +26,20 @@ export function huffmanDecodedMax(bytes: number): number {
 export function huffmanDecode(bytes: Uint8Array, at: number, end: number, out: Uint8Array, outAt: number): number {
   let to = outAt;
   let state = 0;
+  let failed = 0;
   for (let p = at; p < end; p++) {
     const byte = bytes[p]!;
     const high = STEPS[(state << 4) | (byte >>> 4)]!;
-    // Written whether or not a symbol ended: cheaper than asking.
+    // Written whether or not a symbol ended: cheaper than asking. So is looking for failure at the end only.
     out[to] = high >>> STEP_SYMBOL_SHIFT;
     to += (high >>> STEP_EMIT_SHIFT) & 1;
     const low = STEPS[((high & STEP_STATE) << 4) | (byte & 15)]!;
     out[to] = low >>> STEP_SYMBOL_SHIFT;
     to += (low >>> STEP_EMIT_SHIFT) & 1;
-    if (((high | low) & STEP_FAIL) !== 0) return -1;
+    failed |= high | low;
     state = low & STEP_STATE;
   }
-  return MAY_END[state] === 1 ? to : -1;
+  return (failed & STEP_FAIL) === 0 && MAY_END[state] === 1 ? to : -1;
 }
 
 /** How many bytes [at, end) decodes to, -1 for a coding error. For strings too large to be decoded on trust. */
