@@ -63,6 +63,10 @@ export const METRIC = {
   /** Bowline's own: data threads that died or stalled. */
   dataThreadRestartsTotal: "proxy_data_thread_restarts_total",
   proxyBuildInfo: "proxy_build_info",
+  controlRequestTotal: "control_request_total",
+  controlResponseTotal: "control_response_total",
+  controlResponseLatencyMs: "control_response_latency_ms",
+  controlDnsResolutionsTotal: "control_dns_resolutions_total",
   processStartTimeSeconds: "process_start_time_seconds",
   processClockTimeSeconds: "process_clock_time_seconds",
   processUptimeSecondsTotal: "process_uptime_seconds_total",
