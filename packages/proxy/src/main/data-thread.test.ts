@@ -7,6 +7,9 @@ import { type Config, readConfig } from "../config.ts";
 import type { LogRecord } from "../log/format.ts";
 import { Logger } from "../log/logger.ts";
 import { DataThread, type DataThreadOptions } from "./data-thread.ts";
+import { Discovery } from "./discovery/discovery.ts";
+import { policyMessage, ScriptedServices } from "./discovery/testing/scripted-services.ts";
+import { SimulatedClock } from "./discovery/testing/simulated-clock.ts";
 
 /** What a worker program begins with: `run` is how often programs of this test were started before it. */
 const PRELUDE = `
@@ -203,3 +206,28 @@ function linkOf(fd: string): string {
     return "";
   }
 }
+
+describe("discovery", () => {
+  test("a thread is told what it asks for, and the control plane nothing more of a thread that died", async () => {
+    const clock = new SimulatedClock();
+    const services = new ScriptedServices(clock);
+    const { policy, logger: log } = services;
+    const discovery = new Discovery({ destination: null, policy, searchesProfile: () => false, log });
+    const program = `
+      say("started");
+      if (run === 0) say("discover", { target: "10.9.9.9:80" });
+      turn((message) => {
+        if (message?.kind !== "outbound") return;
+        say("log", { record: { level: 3, message: message.target + " " + message.outbound.policy.meta.name } });
+        if (message.outbound.policy.meta.name === "fatal") throw new Error("killed by a policy");
+      });`;
+    await using supervised = supervise(program, { discovery });
+    await supervised.thread.start();
+    await waitFor(() => services.held === 1, { what: "the question" });
+    services.policies.last.send(policyMessage({ metadata: { default: "a" }, protocol: { opaque: {} } }));
+    await waitFor(() => messages(supervised.records).includes("10.9.9.9:80 a"), { what: "the answer" });
+    services.policies.last.send(policyMessage({ metadata: { default: "fatal" }, protocol: { opaque: {} } }));
+    await waitFor(() => supervised.runs() === 2, { what: "the replacement" });
+    expect({ held: services.held, timers: clock.armed }).toEqual({ held: 0, timers: 0 });
+  });
+});

@@ -6,6 +6,7 @@ import type { Config } from "../config/types.ts";
 import type { LogRecord } from "../log/format.ts";
 import type { Logger } from "../log/logger.ts";
 import { logTarget } from "../log/target.ts";
+import type { Discovery, Holder } from "./discovery/discovery.ts";
 import { closeListeners } from "./listeners.ts";
 
 export interface DataThreadOptions {
@@ -18,6 +19,8 @@ export interface DataThreadOptions {
   readonly log: Logger;
   readonly onLog: (record: LogRecord) => void;
   readonly onDrained: () => void;
+  /** Null without a control plane: the thread then asks nothing. */
+  readonly discovery?: Discovery | null;
   /** Tests run another program as the data thread. */
   readonly program?: string | URL;
   /** A thread that has not turned for this long is stuck; it comes round every half second when idle. */
@@ -46,6 +49,8 @@ export class DataThread {
   readonly #watch: ReturnType<typeof setInterval>;
   readonly #snapshots = new Map<number, (snapshot: Snapshot) => void>();
   #worker: Worker | null = null;
+  /** The running worker in the eyes of discovery. */
+  #holder: Holder | null = null;
   readonly #started = Promise.withResolvers<void>();
   #spawnedMs = 0;
   #hasStarted = false;
@@ -99,6 +104,7 @@ export class DataThread {
   async stop(): Promise<void> {
     this.#stopped = true;
     clearInterval(this.#watch);
+    this.#releaseDiscovery();
     await this.#worker?.terminate();
     this.#closeAll();
     closeFd(this.#wakeFd);
@@ -117,16 +123,18 @@ export class DataThread {
     };
     const worker = new Worker(program ?? dataThreadProgram(), { workerData: start });
     this.#worker = worker;
+    const holder: Holder = { answer: (message) => this.#post(message) };
+    this.#holder = holder;
     this.#spawnedMs = performance.now();
     this.#beatSeenMs = this.#spawnedMs;
-    worker.on("message", (message: FromData) => this.#onMessage(message));
+    worker.on("message", (message: FromData) => this.#onMessage(message, holder));
     worker.on("error", (error: Error) => log.error(TARGET, `data thread failed: ${error.message}`, errorFields(error)));
     worker.on("exit", () => {
       if (worker === this.#worker && !this.#stopped) this.#replace();
     });
   }
 
-  #onMessage(message: FromData): void {
+  #onMessage(message: FromData, holder: Holder): void {
     switch (message.kind) {
       case "started":
         this.#hasStarted = true;
@@ -145,7 +153,19 @@ export class DataThread {
       case "drained":
         this.#options.onDrained();
         break;
+      case "discover":
+      case "undiscover":
+      case "resolve":
+      case "unresolve":
+        // What a dead thread said last would be held for nobody.
+        if (holder === this.#holder) this.#options.discovery?.handle(holder, message);
+        break;
     }
+  }
+
+  #releaseDiscovery(): void {
+    if (this.#holder !== null) this.#options.discovery?.releaseAll(this.#holder);
+    this.#holder = null;
   }
 
   #checkBeat(stallMs: number): void {
@@ -165,6 +185,7 @@ export class DataThread {
   #replace(): void {
     this.restarts += 1;
     this.#worker = null;
+    this.#releaseDiscovery();
     this.#closeAll();
     if (this.#draining) {
       // Nothing is left that could finish.

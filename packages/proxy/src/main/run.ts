@@ -11,6 +11,7 @@ import { logTarget } from "../log/target.ts";
 import { startAdmin } from "./admin.ts";
 import { buildInfo } from "./build-info.ts";
 import { DataThread } from "./data-thread.ts";
+import type { RunningDiscovery } from "./discovery/start-discovery.ts";
 import { bindListeners, ListenError } from "./listeners.ts";
 import { ProcessMetrics } from "./process-metrics.ts";
 
@@ -51,6 +52,8 @@ async function run(config: Config, env: Env, log: Logger, printer: LogPrinter): 
   const fdsMax = raiseOpenFilesLimit();
   const listeners = await bindListeners(config);
   logListening(log, listeners);
+  const registry = new Registry();
+  const discovery = await discoveryFor(config, registry, log);
   let draining = 0;
   const drained = Promise.withResolvers<void>();
   const threads = listeners.map(
@@ -61,6 +64,7 @@ async function run(config: Config, env: Env, log: Logger, printer: LogPrinter): 
         listeners: own,
         fdsMax,
         log,
+        discovery: discovery?.discovery ?? null,
         onLog: (record) => printer.print(record),
         onDrained: () => {
           draining -= 1;
@@ -68,7 +72,7 @@ async function run(config: Config, env: Env, log: Logger, printer: LogPrinter): 
         },
       }),
   );
-  const page = metricsPage(threads);
+  const page = metricsPage(threads, registry);
   const admin = await startAdmin({
     listenAddr: config.admin.listenAddr,
     env,
@@ -96,7 +100,15 @@ async function run(config: Config, env: Env, log: Logger, printer: LogPrinter): 
   clearTimeout(graceTimer);
   if (!finished) log.warn(TARGET, "shutting down with connections still open: the grace period is over");
   await Promise.all([...threads.map((thread) => thread.stop()), admin.close()]);
+  discovery?.stop();
   return 0;
+}
+
+/** null without a control plane: a proxy that asks nobody does not load what it would ask with. */
+async function discoveryFor(config: Config, registry: Registry, log: Logger): Promise<RunningDiscovery | null> {
+  if (config.destination.service === null && config.policy.service === null) return null;
+  const { startDiscovery } = await import("./discovery/start-discovery.ts");
+  return startDiscovery(config, registry, log);
 }
 
 /** Within this time a second signal is an echo: `timeout`, for one, signals the process and then its whole group. */
@@ -147,9 +159,8 @@ function logFilterControl(log: Logger, threads: readonly DataThread[]) {
   };
 }
 
-/** The page for /metrics: what every data thread counts, added up, and the process itself. */
-function metricsPage(threads: readonly DataThread[]): () => Promise<string> {
-  const registry = new Registry();
+/** The page for /metrics: what every data thread counts, added up, and the main thread's registry with the process itself. */
+function metricsPage(threads: readonly DataThread[], registry: Registry): () => Promise<string> {
   const processMetrics = new ProcessMetrics(registry, buildInfo());
   const restarts = registry.counter(RESTARTS);
   return async () => {

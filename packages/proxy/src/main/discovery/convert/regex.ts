@@ -1,11 +1,9 @@
+import { compilePattern } from "@bowline/model";
 import { InvalidMessage } from "./invalid-message.ts";
 
-/** A regular expression as text, which must compile. */
+/** A regular expression as text, which must be one that the model can match by. */
 export function convertRegex(regex: string): string {
-  try {
-    new RegExp(regex);
-  } catch (error) {
-    throw new InvalidMessage(error instanceof Error ? error.message : String(error));
-  }
+  const compiled = compilePattern(regex);
+  if ("fault" in compiled) throw new InvalidMessage(compiled.fault);
   return regex;
 }
