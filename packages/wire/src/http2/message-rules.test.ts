@@ -227,7 +227,7 @@ const RESPONSE_ROWS: Row[] = [
 describe("a server takes or refuses requests", () => {
   for (const [name, bytes, want] of REQUEST_ROWS) {
     test(name, () => {
-      checkAnswer(EngineUnderTest.started(Role.Server), bytes, want);
+      checkAnswer(() => EngineUnderTest.started(Role.Server), bytes, want);
     });
   }
 });
@@ -235,16 +235,19 @@ describe("a server takes or refuses requests", () => {
 describe("a client takes or refuses responses", () => {
   for (const [name, bytes, want] of RESPONSE_ROWS) {
     test(name, () => {
-      checkAnswer(clientWithRequests(), bytes, want);
+      checkAnswer(clientWithRequests, bytes, want);
     });
   }
 });
 
 describe("extended CONNECT that we do not offer", () => {
   test("§3 of RFC 8441: is malformed", () => {
-    const engine = EngineUnderTest.started(Role.Server, { connectProtocol: false });
     const request = headers(1, { ...GET, ":method": "CONNECT", ":protocol": "websocket" });
-    checkAnswer(engine, request, "RstStream 1 ProtocolError");
+    checkAnswer(
+      () => EngineUnderTest.started(Role.Server, { connectProtocol: false }),
+      request,
+      "RstStream 1 ProtocolError",
+    );
   });
 });
 

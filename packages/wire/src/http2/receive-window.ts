@@ -1,5 +1,4 @@
 import { type ConnectionState, PingBit } from "./connection-state.ts";
-import { WINDOW_BYTES_LIMIT } from "./frame.ts";
 import { WINDOW_BYTES_MAX } from "./limits.ts";
 import { writePing, writeWindowUpdate } from "./output.ts";
 import { type Http2Stream, StreamBit } from "./stream.ts";
@@ -29,10 +28,11 @@ export function renewStreamWindow<U>(s: ConnectionState<U>, stream: Http2Stream<
 }
 
 /**
- * Adaptive windows. A window limits throughput when a peer uses (nearly) all of it in one round trip, so from time to
- * time one is measured: a PING goes out beside a window update, and what arrives until its answer is what a round trip
- * carries. Two thirds of a window or more double it, as long as the receiver keeps up with reading: the window of a
- * stream that nobody reads is as wide as it has to be. Measuring takes no clock, and no PING without DATA.
+ * Adaptive windows. A window limits throughput when a peer uses all of it in one round trip, so from time to time one is
+ * measured: a PING goes out beside a window update, and what arrives until its answer is what a round trip carries. The
+ * update goes out when half of the window is used, so a peer held back by it sends the other half and then waits: two
+ * fifths of a window or more double it, as long as the receiver keeps up with reading. The window of a stream that
+ * nobody reads is as wide as it has to be. Measuring takes no clock, and no PING without DATA.
  */
 function startSample<U>(s: ConnectionState<U>, stream: Http2Stream<U>): void {
   if ((s.pings & PingBit.Bandwidth) !== 0 || stream.windowTarget >= WINDOW_BYTES_MAX) return;
@@ -55,13 +55,13 @@ export function countSample<U>(s: ConnectionState<U>, id: number, bytes: number)
 /** The PING of a sample was answered. */
 export function endSample<U>(s: ConnectionState<U>): void {
   let widened = false;
-  if (s.sampleBytes * 3 >= s.windowTarget * 2 && s.windowTarget < WINDOW_BYTES_MAX) {
-    s.windowTarget = Math.min(s.windowTarget * 2, WINDOW_BYTES_MAX, WINDOW_BYTES_LIMIT);
+  if (s.sampleBytes * 5 >= s.windowTarget * 2 && s.windowTarget < WINDOW_BYTES_MAX) {
+    s.windowTarget = Math.min(s.windowTarget * 2, WINDOW_BYTES_MAX);
     widened = true;
     renewConnectionWindow(s);
   }
   const stream = s.streams.get(s.sampleId);
-  if (stream !== null && s.sampleStreamBytes * 3 >= stream.windowTarget * 2) {
+  if (stream !== null && s.sampleStreamBytes * 5 >= stream.windowTarget * 2) {
     if (stream.unconsumed * 2 <= stream.windowTarget) {
       stream.windowTarget = Math.min(stream.windowTarget * 2, WINDOW_BYTES_MAX);
       widened = true;

@@ -10,6 +10,9 @@ import { GrowingSink } from "./growing-sink.ts";
 
 const RESET_NAMES = Object.fromEntries(Object.entries(ResetBy).map(([name, by]) => [by, name]));
 
+/** Longer ones are told by their length. */
+const PAYLOAD_SHOWN = 100;
+
 /** One engine under test whose peer is the test: events and frames come out as lines of text. */
 export class EngineUnderTest implements Http2Handler<number> {
   readonly connection: Http2Connection<number>;
@@ -42,12 +45,13 @@ export class EngineUnderTest implements Http2Handler<number> {
     return bytes.length - next;
   }
 
-  /** As receive(), cut at the given offsets, with the rest of one piece in front of the next as an owner does. */
-  receiveCut(bytes: Uint8Array, cuts: readonly number[]): void {
+  /** As receive(), cut at the given offsets, with the rest of a piece in front of the next as an owner has it. */
+  receiveCut(bytes: Uint8Array, cuts: readonly number[]): number {
     let at = 0;
     for (const cut of [...cuts, bytes.length]) {
       if (cut > at) at = this.connection.receive(bytes.slice(0, cut), at, cut, this.nowMs);
     }
+    return bytes.length - at;
   }
 
   /** The frames written since the last call, as lines; the sink is empty then, and the connection knows. */
@@ -78,7 +82,8 @@ export class EngineUnderTest implements Http2Handler<number> {
   }
 
   onData(stream: Http2Stream<number>, bytes: Uint8Array, at: number, end: number, last: boolean): void {
-    this.log.push(`data ${stream.id} ${String.fromCharCode(...bytes.subarray(at, end))}${last ? " end" : ""}`);
+    const what = end - at <= PAYLOAD_SHOWN ? String.fromCharCode(...bytes.subarray(at, end)) : `${end - at} bytes`;
+    this.log.push(`data ${stream.id} ${what}${last ? " end" : ""}`);
     this.actions.onData?.(stream, bytes, at, end, last);
     if (this.consumes && end > at) this.connection.consumed(stream, end - at);
   }
