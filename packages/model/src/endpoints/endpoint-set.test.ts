@@ -127,6 +127,9 @@ describe("staleness", () => {
     const set = new EndpointSet(10_000);
     set.apply({ kind: "reset", endpoints: [A, B] }, 0);
     set.refused(key, 20_000);
+    // Also before it comes to that.
+    set.apply({ kind: "delta", add: [], remove: [] }, 25_000);
+    expect(set.refused(key, 34_999)).toBe(false);
     expect(set.refused(key, 40_000)).toBe(true);
     expect(set.apply({ kind: "delta", add: [], remove: [] }, 41_000).revived).toEqual([A]);
     expect(set.refused(key, 42_000)).toBe(false);

@@ -13,8 +13,6 @@ import { sameEndpoint } from "./same-endpoint.ts";
 
 /** Refusing for this long with no word of the control plane makes an endpoint stale. */
 export const STALE_AFTER_MS = 10_000;
-/** One refusal may be a restart in progress. */
-const STALE_REFUSALS_MIN = 2;
 const NEVER = Number.NEGATIVE_INFINITY;
 
 /** What an update did. Requests must not go to `removed` or to the former metadata of `changed` once it is applied. */
@@ -97,10 +95,9 @@ export class EndpointSet {
   refused(key: string, nowMs: number): boolean {
     const entry = this.#entries.get(key);
     if (entry === undefined) return true;
-    if (entry.refusals === 0) entry.refusedMs = nowMs;
-    entry.refusals += 1;
+    if (entry.refusedMs === NEVER) entry.refusedMs = nowMs;
     const sinceMs = Math.max(entry.refusedMs, this.#confirmedMs);
-    if (entry.refusals >= STALE_REFUSALS_MIN && nowMs - sinceMs >= this.#staleAfterMs) entry.stale = true;
+    if (nowMs - sinceMs >= this.#staleAfterMs) entry.stale = true;
     return entry.stale;
   }
 
@@ -112,7 +109,7 @@ export class EndpointSet {
   reached(key: string): boolean {
     const entry = this.#entries.get(key);
     if (entry === undefined) return false;
-    entry.refusals = 0;
+    entry.refusedMs = NEVER;
     entry.stale = false;
     return true;
   }
@@ -171,7 +168,7 @@ export class EndpointSet {
     for (const entry of this.#entries.values()) {
       if (!entry.stale) continue;
       entry.stale = false;
-      entry.refusals = 0;
+      entry.refusedMs = NEVER;
       changes.revived.push(entry.endpoint);
     }
   }
@@ -179,15 +176,12 @@ export class EndpointSet {
 
 class Entry {
   readonly endpoint: EndpointMeta;
-  /** Since the last established connection, or the start of what is described here. */
-  refusals: number;
-  /** The first of them. */
+  /** The first refusal since a connection was established, NEVER when there was none. */
   refusedMs: number;
   stale: boolean;
 
   constructor(endpoint: EndpointMeta) {
     this.endpoint = endpoint;
-    this.refusals = 0;
     this.refusedMs = NEVER;
     this.stale = false;
   }

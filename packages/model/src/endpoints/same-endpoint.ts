@@ -27,7 +27,7 @@ function sameLabels(a: EndpointMeta, b: EndpointMeta): boolean {
   const names = Object.keys(a.labels);
   if (names.length !== Object.keys(b.labels).length) return false;
   for (const name of names) {
-    if (!Object.hasOwn(b.labels, name) || a.labels[name] !== b.labels[name]) return false;
+    if (a.labels[name] !== b.labels[name]) return false;
   }
   return true;
 }

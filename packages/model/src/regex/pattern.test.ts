@@ -36,6 +36,7 @@ describe("matches the whole text", () => {
     { pattern: ".*\\bfoo\\b.*", yes: ["a foo b", "foo"], no: ["afoo", "food"] },
     { pattern: "a\\Bb", yes: ["ab"], no: ["a b"] },
     { pattern: "\\Aa\\z", yes: ["a"], no: ["aa"] },
+    { pattern: "(a|^)^b", yes: ["b"], no: ["ab"] },
     { pattern: "a$b", yes: [], no: ["ab", "a$b"] },
     { pattern: "(a*)*b", yes: ["b", "aaab"], no: ["a"] },
     { pattern: "a*?b+?c??", yes: ["bc", "aab"], no: ["ac"] },

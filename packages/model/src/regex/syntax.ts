@@ -53,11 +53,8 @@ class Parser {
   }
 
   choice(): Node {
-    const flags = this.#flags;
     const nodes = [this.#concat()];
     while (this.#eat("|")) nodes.push(this.#concat());
-    // Flags set inside a group end with it.
-    this.#flags = flags;
     return nodes.length === 1 && nodes[0] !== undefined ? nodes[0] : { kind: "choice", nodes };
   }
 
@@ -156,6 +153,7 @@ class Parser {
       }
     }
     const node = this.choice();
+    // Flags set inside a group end with it.
     this.#flags = outer;
     if (!this.#eat(")")) this.#fail("unclosed group");
     this.#nesting -= 1;

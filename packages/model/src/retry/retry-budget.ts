@@ -27,17 +27,16 @@ export class RetryBudget {
   #slotStartMs: number;
 
   constructor(params: RetryBudgetParams, nowMs: number) {
-    // The ratio is a float on the wire: in double precision a fifth would cost four tokens, not five.
-    const ratio = Math.fround(params.ratio);
-    if (ratio <= 0) {
+    // The ratio was a float on the wire: in double precision, a fifth of it would cost four tokens and not five.
+    if (params.ratio <= 0) {
       this.#deposit = 0;
       this.#withdrawal = 1;
-    } else if (ratio <= 1) {
+    } else if (params.ratio <= 1) {
       this.#deposit = 1;
-      this.#withdrawal = Math.floor(Math.fround(1 / ratio));
+      this.#withdrawal = Math.floor(Math.fround(1 / params.ratio));
     } else {
       this.#deposit = DEPOSIT_OF_RATIO_ABOVE_ONE;
-      this.#withdrawal = Math.floor(Math.fround(DEPOSIT_OF_RATIO_ABOVE_ONE / ratio));
+      this.#withdrawal = Math.floor(Math.fround(DEPOSIT_OF_RATIO_ABOVE_ONE / params.ratio));
     }
     this.#reserve = params.minPerSecond * Math.floor(params.ttlMs / 1000) * this.#withdrawal;
     this.#slotMs = params.ttlMs / SLOTS;

@@ -4,8 +4,6 @@ import type { HostMatch } from "../types/policy.ts";
 export const NO_HOST_MATCH = -1;
 /** What a route without hosts scores: less than any that names one. */
 export const ANY_HOST = 0;
-/** Above the score of any suffix: no name is that long. */
-const EXACT = 2 ** 20;
 
 /** A route's hosts, ready to be matched. */
 export class HostMatcher {
@@ -28,7 +26,7 @@ export class HostMatcher {
   }
 
   /**
-   * How well the best of them matches: exact before suffix, longer before shorter.
+   * How long the match of the best of them is: an exact one is longer than any suffix of the same name.
    *
    * @param host in lower case, without a port
    */
@@ -37,7 +35,7 @@ export class HostMatcher {
     if (host === "") return NO_HOST_MATCH;
     let best = NO_HOST_MATCH;
     for (const exact of this.#exact) {
-      if (host === exact.host || host === exact.dotted) best = Math.max(best, EXACT + exact.host.length);
+      if (host === exact.host || host === exact.dotted) best = Math.max(best, exact.host.length);
     }
     if (best !== NO_HOST_MATCH) return best;
     for (const suffix of this.#suffixes) {

@@ -172,6 +172,7 @@ describe("precedence", () => {
       [],
       [{ path: { kind: "prefix", path: "/a/b" }, headers, query, method: "GET" }],
     ),
+    httpRoute("shorter path, headers", [], [{ path: { kind: "prefix", path: "/a/b" }, headers, method: "GET" }]),
     httpRoute("shorter path, query", [], [{ path: { kind: "prefix", path: "/a/b" }, query, method: "GET" }]),
     httpRoute("shorter path, method", [], [{ path: { kind: "prefix", path: "/a/b" }, method: "GET" }]),
     httpRoute("shorter path", [], [{ path: { kind: "prefix", path: "/a/b" } }]),
