@@ -1,4 +1,5 @@
 import type { httpRoute, outbound } from "@bowline/contracts/proto";
+import { GrpcStatus } from "@bowline/grpc";
 import type {
   GrpcRetry,
   GrpcRoute,
@@ -82,13 +83,16 @@ function convertHttpRetry(retry: outbound.HttpRoute_Retry): HttpRetry {
 
 function convertGrpcRetry(retry: outbound.GrpcRoute_Retry): GrpcRetry {
   return within("retry", () => {
-    const conditions = required(retry.conditions, "conditions");
+    const { cancelled, deadineExceeded, resourceExhausted, internal, unavailable } = required(
+      retry.conditions,
+      "conditions",
+    );
     const codes: [retried: boolean, code: number][] = [
-      [conditions.cancelled, 1],
-      [conditions.deadineExceeded, 4],
-      [conditions.resourceExhausted, 8],
-      [conditions.internal, 13],
-      [conditions.unavailable, 14],
+      [cancelled, GrpcStatus.Cancelled],
+      [deadineExceeded, GrpcStatus.DeadlineExceeded],
+      [resourceExhausted, GrpcStatus.ResourceExhausted],
+      [internal, GrpcStatus.Internal],
+      [unavailable, GrpcStatus.Unavailable],
     ];
     return { ...commonRetry(retry), codes: codes.filter(([retried]) => retried).map(([, code]) => code) };
   });

@@ -39,6 +39,6 @@ export class SimulatedClock implements Clock {
 }
 
 /** Promises that are ready run out, and those they make ready; a macrotask is behind all of them. */
-export function settle(): Promise<void> {
+function settle(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
