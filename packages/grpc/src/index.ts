@@ -13,7 +13,6 @@ export type { ChannelOptions, ChannelState, Resolver } from "./client/channel-op
 export { type Client, createClient, type Responses } from "./client/client.ts";
 export { type Clock, SYSTEM_CLOCK } from "./clock.ts";
 export { encodeMessage } from "./encode.ts";
-export { type FuzzReport, fuzzGrpcFraming } from "./framing.fuzz.ts";
 export { frameMessage, MESSAGE_BYTES_MAX } from "./framing.ts";
 export { GrpcError, type GrpcErrorOptions, toGrpcError } from "./grpc-error.ts";
 export type { KeepAliveOptions } from "./keep-alive.ts";

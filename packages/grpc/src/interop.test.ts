@@ -29,7 +29,7 @@ class Peer {
   }
 
   async say(line: string): Promise<void> {
-    this.#child.stdin.write(`${line}\n`);
+    void this.#child.stdin.write(`${line}\n`);
     await this.#child.stdin.flush();
   }
 

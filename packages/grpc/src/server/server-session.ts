@@ -73,8 +73,7 @@ export class ServerSession implements LinkOwner<ServerCall> {
     const requestOver = stream.receivedLast;
     if (headSent) http2.sendTrailers(stream, trailerFields(error, trailers));
     else http2.sendHead(stream, statusOnlyFields(error, trailers), true);
-    // RFC 9113 §8.1: the client need not send the rest of its request.
-    if (!requestOver) http2.reset(stream, ErrorCode.NoError);
+    if (!requestOver) this.#endRequest(stream);
     this.link.flushSoon();
   }
 
@@ -98,7 +97,7 @@ export class ServerSession implements LinkOwner<ServerCall> {
   onHead(stream: Http2Stream<ServerCall>, fields: FieldList, last: boolean): void {
     const refusal = httpRefusal(fields);
     if (refusal !== null) {
-      this.#refuse(stream, refusal, []);
+      this.#refuse(stream, refusal);
       return;
     }
     if (this.server.openCalls >= this.server.setup.limits.callsMax) {
@@ -113,8 +112,7 @@ export class ServerSession implements LinkOwner<ServerCall> {
     }
     const encoding = textOf(fields, NameId.GrpcEncoding) ?? "identity";
     if (encoding !== "identity") {
-      const error = new GrpcError(GrpcStatus.Unimplemented, `no decoder for grpc-encoding ${encoding}`);
-      this.sendStatus(stream, false, error, new Metadata());
+      this.#refuseEncoding(stream, encoding);
       return;
     }
     const head = this.#readHead(fields);
@@ -185,15 +183,31 @@ export class ServerSession implements LinkOwner<ServerCall> {
     observer?.onCallEnd("", "", GrpcStatus.Unimplemented, 0);
   }
 
+  /** "Compression": a server says what it would have taken. */
+  #refuseEncoding(stream: Http2Stream<ServerCall>, encoding: string): void {
+    const error = new GrpcError(GrpcStatus.Unimplemented, `no decoder for grpc-encoding ${encoding}`);
+    statusOnlyFields(error, null).addText("grpc-accept-encoding", "identity");
+    this.#answerAtOnce(stream);
+  }
+
   /** Answers what is not gRPC in HTTP's own terms ("gRPC over HTTP2": 415 for another content type). */
-  #refuse(stream: Http2Stream<ServerCall>, status: string, more: readonly (readonly [string, string])[]): void {
-    const requestOver = stream.receivedLast;
+  #refuse(stream: Http2Stream<ServerCall>, status: string): void {
     scratch.clear();
     scratch.addText(":status", status);
-    for (const [name, value] of more) scratch.addText(name, value);
+    this.#answerAtOnce(stream);
+  }
+
+  /** Sends the scratch fields as all there is to say. */
+  #answerAtOnce(stream: Http2Stream<ServerCall>): void {
+    const requestOver = stream.receivedLast;
     this.link.http2.sendHead(stream, scratch, true);
-    if (!requestOver) this.link.http2.reset(stream, ErrorCode.NoError);
+    if (!requestOver) this.#endRequest(stream);
     this.link.flushSoon();
+  }
+
+  /** RFC 9113 §8.1: after its whole response, a server may ask the client not to send the rest of the request. */
+  #endRequest(stream: Http2Stream<ServerCall>): void {
+    this.link.http2.reset(stream, ErrorCode.NoError);
   }
 }
 

@@ -70,7 +70,7 @@ export function connectCaller(port: number): EchoCaller & { close(): void } {
 
 function echoContext(context: HandlerContext): EchoContext {
   return {
-    get: (name) => valueOf(context.requestHeader, name),
+    get: (name) => headerValue(context.requestHeader, name),
     sendInitial: (metadata) => setAll(context.responseHeader, metadata),
     setTrailers: (metadata) => setAll(context.responseTrailer, metadata),
     signal: context.signal,
@@ -84,8 +84,8 @@ function callOptions(options: EchoCallOptions = {}): CallOptions {
     headers,
     ...(options.deadlineMs === undefined ? {} : { timeoutMs: options.deadlineMs }),
     ...(options.signal === undefined ? {} : { signal: options.signal }),
-    onHeader: (received) => options.onHeaders?.((name) => valueOf(received, name)),
-    onTrailer: (received) => options.onTrailers?.((name) => valueOf(received, name)),
+    onHeader: (received) => options.onHeaders?.((name) => headerValue(received, name)),
+    onTrailer: (received) => options.onTrailers?.((name) => headerValue(received, name)),
   };
 }
 
@@ -95,7 +95,7 @@ function setAll(headers: Headers, metadata: PlainMetadata): void {
   }
 }
 
-function valueOf(headers: Headers, name: string): string | Uint8Array | undefined {
+function headerValue(headers: Headers, name: string): string | Uint8Array | undefined {
   const text = headers.get(name) ?? undefined;
   return text !== undefined && name.endsWith("-bin") ? base64Decode(text) : text;
 }

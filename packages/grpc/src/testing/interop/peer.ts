@@ -28,14 +28,14 @@ async function serve(): Promise<void> {
 
 async function call(to: number): Promise<void> {
   const caller = library === "connect" ? connectCaller(to) : grpcJsCaller(to);
-  for (const { name, run } of SCENARIOS) {
+  for (const scenario of SCENARIOS) {
     let error = "";
     try {
-      await run(caller);
+      await scenario.run(caller);
     } catch (thrown) {
       error = String(thrown instanceof Error ? thrown.stack : thrown);
     }
-    say(JSON.stringify({ name, error }));
+    say(JSON.stringify({ name: scenario.name, error }));
   }
   caller.close();
   process.exit(0);
