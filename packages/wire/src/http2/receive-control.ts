@@ -13,7 +13,7 @@ import {
 import { ResetBy, Role } from "./handler.ts";
 import { SETTINGS_PER_COST } from "./limits.ts";
 import { fail, PING_MARK, writePingAck, writeSettingsAck } from "./output.ts";
-import { endSample } from "./receive-window.ts";
+import { endSample, renewStreamWindow } from "./receive-window.ts";
 import { enqueue, serveQueue } from "./send-queue.ts";
 import { endDrain } from "./shutdown.ts";
 import { StreamBit } from "./stream.ts";
@@ -138,7 +138,10 @@ function receiveSettingsAck<U>(s: ConnectionState<U>, payloadBytes: number): voi
   const surplus = s.initialWindow - own;
   s.initialWindow = own;
   if (surplus === 0) return;
-  for (const stream of s.streams.list()) stream.receiveWindow -= surplus;
+  for (const stream of s.streams.list()) {
+    stream.receiveWindow -= surplus;
+    renewStreamWindow(s, stream);
+  }
 }
 
 function applySetting<U>(s: ConnectionState<U>, id: number, value: number): void {

@@ -47,10 +47,10 @@ function mergePieces(events: readonly string[]): string[] {
       merged.push(event);
       continue;
     }
-    if (merged.at(-1) === stream) merged.pop();
+    if (merged.at(-1)?.startsWith(`${stream}: `)) merged.pop();
     else bytes = 0;
     bytes += Number(/^(\d+) bytes$/.exec(payload)?.[1] ?? payload.length);
-    merged.push(...(last === undefined ? [stream] : [`${stream}, ${bytes} bytes, end`]));
+    merged.push(`${stream}: ${bytes}${last ?? ""}`);
   }
   return merged;
 }
