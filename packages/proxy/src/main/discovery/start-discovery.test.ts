@@ -5,7 +5,7 @@ import { endpoint, profile, ScriptedControlPlane, servicePolicy } from "@bowline
 import { type Config, readConfig } from "../../config.ts";
 import { Logger } from "../../log/logger.ts";
 import type { Discovery, Holder } from "./discovery.ts";
-import { profileSearch, type RunningDiscovery, startDiscovery } from "./start-discovery.ts";
+import { profileSearch, type RunningDiscovery, startDiscovery, watchSettings } from "./start-discovery.ts";
 
 const TARGET = "10.96.0.1:80";
 const PATH = "web.test.svc.cluster.local:80";
@@ -304,5 +304,27 @@ describe("what is missing is said", () => {
     const log: string[] = [];
     startDiscovery(configOf(env), new Registry(), logInto(log)).stop();
     expect(log.filter((line) => line.includes(want)).length).toBe(1);
+  });
+});
+
+describe("streams are kept", () => {
+  const config = configOf({
+    LINKERD2_PROXY_CONTROL_STREAM_INITIAL_TIMEOUT: "3s",
+    LINKERD2_PROXY_CONTROL_STREAM_IDLE_TIMEOUT: "5m",
+    LINKERD2_PROXY_CONTROL_STREAM_LIFETIME: "1h",
+  });
+  const LIMITS = { initialTimeoutMs: 3_000, idleTimeoutMs: 300_000, lifetimeMs: 3_600_000 };
+  const NO_LIMITS = { initialTimeoutMs: null, idleTimeoutMs: null, lifetimeMs: null };
+  const rows: { host: string; limits: object; backoffMaxMs: number }[] = [
+    { host: "linkerd-policy.linkerd.svc.cluster.local.", limits: LIMITS, backoffMaxMs: 60_000 },
+    { host: "10.0.0.1", limits: LIMITS, backoffMaxMs: 60_000 },
+    { host: "localhost.", limits: NO_LIMITS, backoffMaxMs: 10_000 },
+    { host: "127.0.0.1", limits: NO_LIMITS, backoffMaxMs: 10_000 },
+    { host: "::1", limits: NO_LIMITS, backoffMaxMs: 10_000 },
+  ];
+  test.each(rows)("with $host", ({ host, limits, backoffMaxMs }) => {
+    const settings = watchSettings(config, { host, port: 8086, tlsName: null });
+    expect(settings.limits).toEqual(limits as typeof settings.limits);
+    expect(settings.backoff).toEqual({ minMs: 100, maxMs: backoffMaxMs, jitter: 0.1, respectRetryAfter: false });
   });
 });

@@ -35,16 +35,9 @@ export interface RunningDiscovery {
  * missing is said in the log; Discovery tells what it means.
  */
 export function startDiscovery(config: Config, registry: Registry, log: Logger): RunningDiscovery {
-  const { destination: dst, policy } = config;
   warnOfWhatIsMissing(config, log);
-  const destinationClient =
-    dst.service === null
-      ? null
-      : controlClient("destination", dst.service, destination.Destination, config, registry, log);
-  const policyClient =
-    policy.service === null
-      ? null
-      : controlClient("policy", policy.service, outbound.OutboundPolicies, config, registry, log);
+  const destinationClient = clientFor("destination", config.destination.service, destination.Destination);
+  const policyClient = clientFor("policy", config.policy.service, outbound.OutboundPolicies);
   const discovery = new Discovery({
     destination: destinationClient === null ? null : destinationService(destinationClient, config),
     policy: policyClient === null ? null : policyService(policyClient, config),
@@ -55,10 +48,25 @@ export function startDiscovery(config: Config, registry: Registry, log: Logger):
     discovery,
     stop() {
       discovery.stop();
-      destinationClient?.close();
-      policyClient?.close();
+      destinationClient?.client.close();
+      policyClient?.client.close();
     },
   };
+
+  function clientFor<S extends DescService>(
+    name: ControlServiceName,
+    service: ControlService | null,
+    definition: S,
+  ): ConfiguredClient<S> | null {
+    return service === null
+      ? null
+      : { service, client: controlClient(name, service, definition, config, registry, log) };
+  }
+}
+
+interface ConfiguredClient<S extends DescService> {
+  readonly service: ControlService;
+  readonly client: ControlClient<S>;
 }
 
 /**
@@ -115,22 +123,28 @@ function controlClient<S extends DescService>(
   });
 }
 
-function destinationService(client: ControlClient<typeof destination.Destination>, config: Config): DestinationService {
+function destinationService(
+  { service, client }: ConfiguredClient<typeof destination.Destination>,
+  config: Config,
+): DestinationService {
   const contextToken = config.destination.contextToken ?? "";
   return {
     profiles: client.source((stub, path: string, options) => stub.getProfile({ path, contextToken }, options)),
     endpoints: client.source((stub, path: string, options) => stub.get({ path, contextToken }, options)),
-    settings: watchSettings(config, config.destination.service),
+    settings: watchSettings(config, service),
   };
 }
 
-function policyService(client: ControlClient<typeof outbound.OutboundPolicies>, config: Config): PolicyService {
+function policyService(
+  { service, client }: ConfiguredClient<typeof outbound.OutboundPolicies>,
+  config: Config,
+): PolicyService {
   const sourceWorkload = config.policy.workload ?? "";
   return {
     policies: client.source((stub, target: string, options) =>
       stub.watch({ sourceWorkload, target: trafficTarget(target) }, options),
     ),
-    settings: watchSettings(config, config.policy.service),
+    settings: watchSettings(config, service),
   };
 }
 
@@ -140,10 +154,10 @@ function trafficTarget(target: string): outbound.TrafficSpec["target"] {
   return { case: "addr", value: addressMessage(address) };
 }
 
-/** Limits are for control planes that something may come in between with. */
-function watchSettings(config: Config, service: ControlService | null): WatchSettings {
+/** How streams of a service are kept. The limits are for networks that lose things: on loopback there are none. */
+export function watchSettings(config: Config, service: ControlService): WatchSettings {
   return {
-    limits: service === null || isLoopbackHost(service.host) ? NO_LIMITS : config.controlStreams,
+    limits: isLoopbackHost(service.host) ? NO_LIMITS : config.controlStreams,
     backoff: { ...config.connectBackoff[sideFor(service)], respectRetryAfter: false },
     clock: SYSTEM_CLOCK,
     random: Math.random,
@@ -151,8 +165,8 @@ function watchSettings(config: Config, service: ControlService | null): WatchSet
 }
 
 /** Whose settings connections to the service are made with: on loopback, inbound's. */
-function sideFor(service: ControlService | null): "inbound" | "outbound" {
-  return service !== null && isLoopbackHost(service.host) ? "inbound" : "outbound";
+function sideFor({ host }: ControlService): "inbound" | "outbound" {
+  return isLoopbackHost(host) ? "inbound" : "outbound";
 }
 
 function warnOfWhatIsMissing({ destination: dst, policy }: Config, log: Logger): void {

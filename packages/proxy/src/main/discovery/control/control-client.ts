@@ -137,8 +137,9 @@ export class ControlClient<S extends DescService> {
       this.#update(await resolveControlService(service, dns, (type, found) => series.resolution(type, found)));
       this.#resolveError = null;
     } catch (error) {
+      const say = this.#resolveError === null ? "warn" : "debug";
       this.#resolveError = error instanceof Error ? error : new Error(String(error));
-      log.warn(TARGET, `${controlAddr(service)}: ${this.#resolveError.message}`);
+      log[say](TARGET, `${controlAddr(service)}: ${this.#resolveError.message}`);
     }
     this.#resolvedMs = clock.nowMs();
     this.#resolution = null;
