@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { createInterface, type Interface } from "node:readline";
 import { Readable } from "node:stream";
+import { fileURLToPath } from "node:url";
 import { GrpcChannel } from "./client/channel.ts";
 import { GrpcServer } from "./server/grpc-server.ts";
 import { echoCaller, serveEcho } from "./testing/interop/bowline.ts";
@@ -45,7 +46,7 @@ let script = "";
 
 beforeAll(async () => {
   const built = await Bun.build({
-    entrypoints: [`${import.meta.dir}/testing/interop/peer.ts`],
+    entrypoints: [fileURLToPath(import.meta.resolve("./testing/interop/peer.ts"))],
     target: "node",
     format: "esm",
     outdir: folder,

@@ -87,6 +87,7 @@ export class EchoService {
       await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
     }
     this.cancellations++;
+    throw signal.reason;
   }
 }
 

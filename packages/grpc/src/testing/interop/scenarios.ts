@@ -10,7 +10,7 @@ export interface EchoCallOptions {
 }
 
 export type EchoInit = Partial<Omit<EchoRequest, "$typeName" | "$unknown">>;
-export type Reply = Required<EchoReply>;
+type Reply = Required<EchoReply>;
 
 /** The Echo service as a client of some library calls it. */
 export interface EchoCaller {
