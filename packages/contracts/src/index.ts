@@ -29,6 +29,12 @@ export {
   REDIRECT_CHAIN,
   RULE_COMMENT_PREFIX,
 } from "./iptables.ts";
-export { type BalancerMetricNames, balancerMetricNames, METRIC } from "./metric-names.ts";
+export {
+  type BalancerMetricNames,
+  balancerMetricNames,
+  METRIC,
+  type RouteMetricNames,
+  routeMetricNames,
+} from "./metric-names.ts";
 export { ADMIN_PORT, INBOUND_PROXY_PORT, OUTBOUND_PROXY_PORT, PROXY_UID, TAP_PORT } from "./ports.ts";
 export { VERSION } from "./version.ts";

@@ -27,6 +27,34 @@ export function balancerMetricNames(prefix: string): BalancerMetricNames {
   };
 }
 
+/** Names of the families of outbound routes and their backends. */
+export interface RouteMetricNames {
+  readonly requestDurationSeconds: string;
+  readonly requestStatusesTotal: string;
+  readonly retryRequestsTotal: string;
+  readonly retrySuccessesTotal: string;
+  readonly retryLimitExceededTotal: string;
+  readonly retryOverflowTotal: string;
+  readonly backendRequestsTotal: string;
+  readonly backendResponseDurationSeconds: string;
+  readonly backendResponseStatusesTotal: string;
+}
+
+/** @param prefix `outbound_http_route` or `outbound_grpc_route` */
+export function routeMetricNames(prefix: string): RouteMetricNames {
+  return {
+    requestDurationSeconds: `${prefix}_request_duration_seconds`,
+    requestStatusesTotal: `${prefix}_request_statuses_total`,
+    retryRequestsTotal: `${prefix}_retry_requests_total`,
+    retrySuccessesTotal: `${prefix}_retry_successes_total`,
+    retryLimitExceededTotal: `${prefix}_retry_limit_exceeded_total`,
+    retryOverflowTotal: `${prefix}_retry_overflow_total`,
+    backendRequestsTotal: `${prefix}_backend_requests_total`,
+    backendResponseDurationSeconds: `${prefix}_backend_response_duration_seconds`,
+    backendResponseStatusesTotal: `${prefix}_backend_response_statuses_total`,
+  };
+}
+
 /** Names of the proxy's metric families as Linkerd's dashboards, alerts and CLI query them. */
 export const METRIC = {
   requestTotal: "request_total",
@@ -55,6 +83,9 @@ export const METRIC = {
   inboundTcpDetectHttpResultsTotal: "inbound_tcp_detect_http_results_total",
   outboundTcpDetectHttpDurationSeconds: "outbound_tcp_detect_http_duration_seconds",
   outboundTcpDetectHttpResultsTotal: "outbound_tcp_detect_http_results_total",
+  routeActualRequestTotal: "route_actual_request_total",
+  routeActualResponseTotal: "route_actual_response_total",
+  routeRetryableTotal: "route_retryable_total",
   outboundTcpProtocolConnectionsTotal: "outbound_tcp_protocol_connections_total",
   /** Bowline's own: failures by machine-readable cause. */
   proxyFailuresTotal: "proxy_failures_total",

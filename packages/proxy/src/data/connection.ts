@@ -12,6 +12,10 @@ import { ClientHello, Detected, detectProtocol, HELLO_BYTES_MAX, HelloStep, read
 import { Cause } from "./failures.ts";
 import { Carry, HEADROOM_BYTES, READ_BYTES_FIRST } from "./http1/carry.ts";
 import { Http2Server } from "./http2/serve.ts";
+import type { Backend, Seeker } from "./pool/backend.ts";
+import type { Logical, RoutingWaiter } from "./pool/logical.ts";
+import type { Routing } from "./route/routing.ts";
+import type { Choice } from "./route/way.ts";
 import type { Side } from "./side.ts";
 import type { Target } from "./target.ts";
 import type { DetectResult, Protocol } from "./telemetry/target-series.ts";
@@ -38,8 +42,12 @@ const latin1 = new TextDecoder("latin1");
  * An accepted connection, from accept to close: finds out what its client speaks and hands its stream to those who
  * serve that. Counts its bytes under the series that the protocol decides.
  */
-export class Connection implements StreamOwner, TimerOwner, Meter {
+export class Connection implements StreamOwner, TimerOwner, Meter, RoutingWaiter, Seeker {
   readonly stream: Stream;
+  /** What the control plane says about the target; null where it is not asked. */
+  logical: Logical | null = null;
+  /** The endpoint that a connection of bytes goes to: the target itself unless service discovery found another. */
+  endpoint: Target | null = null;
   received: ByteCounter = { value: 0 };
   sent: ByteCounter = { value: 0 };
   readonly #side: Side;
@@ -53,6 +61,8 @@ export class Connection implements StreamOwner, TimerOwner, Meter {
   #series: TcpSeries | null = null;
   #acceptedMs = 0;
   #detecting = false;
+  /** The backend that is looking for an endpoint; null while none is. */
+  #seekingAt: Backend | null = null;
   #readingHello = false;
   /** First bytes that detection has looked at already: a line that drips in is not searched from its start each time. */
   #scannedBytes = 0;
@@ -99,8 +109,28 @@ export class Connection implements StreamOwner, TimerOwner, Meter {
     this.stream.open(fd);
     target.series.pin();
     side.open += 1;
-    if (side.isOpaquePort(target.port)) {
-      this.#count(target.series.acceptOpaque(), "opaq");
+    this.endpoint = target;
+    this.#seekingAt = null;
+    if (side.discovery === null) {
+      this.#begin(side.isOpaquePort(target.port));
+      return;
+    }
+    // Not a byte is taken before it is known where it may go.
+    this.stream.pauseReading();
+    this.logical = side.discovery.enter(target);
+    this.logical.whenKnown(this);
+  }
+
+  onRouting(routing: Routing): void {
+    this.stream.resumeReading();
+    this.#begin(routing.opaque || this.#side.isOpaquePort(this.target.port));
+  }
+
+  #begin(opaque: boolean): void {
+    const side = this.#side;
+    const { reactor } = side.plane;
+    if (opaque) {
+      this.#count(this.target.series.acceptOpaque(), "opaq");
       this.#relay(null, 0, 0);
       return;
     }
@@ -140,7 +170,7 @@ export class Connection implements StreamOwner, TimerOwner, Meter {
 
   onConnected(stream: Stream): void {
     this.#earlyTimer.cancel();
-    const series = this.target.series.connect;
+    const series = this.endpoint!.series.connect;
     stream.meter = series;
     series.opened();
   }
@@ -173,6 +203,7 @@ export class Connection implements StreamOwner, TimerOwner, Meter {
     this.#earlyTimer.cancel();
     this.#carry.clear();
     if (!this.#early.closed) this.#early.reset();
+    this.#leaveLogical();
     this.target.series.unpin();
     side.open -= 1;
     side.connections.release(this);
@@ -261,10 +292,53 @@ export class Connection implements StreamOwner, TimerOwner, Meter {
 
   #relay(buf: Buf | null, at: number, end: number): void {
     this.#endDetection();
+    const choice = this.logical?.routing?.tcp ?? null;
+    if (choice === null || this.hasEarly) this.#relayTo(buf, at, end);
+    else this.#seek(choice, buf, at, end);
+  }
+
+  /** Looks for an endpoint; what has been received waits for it. */
+  #seek(choice: Choice | Cause, buf: Buf | null, at: number, end: number): void {
+    const backend = typeof choice === "number" ? null : choice.pick();
+    if (backend === null) {
+      this.onNoTarget(typeof choice === "number" ? choice : Cause.LoadShed);
+      return;
+    }
+    if (buf !== null) this.#carry.keep(buf, at, end);
+    this.stream.owner = this;
+    this.stream.pauseReading();
+    this.#seekingAt = backend.backend;
+    backend.backend.seek(this);
+  }
+
+  onTarget(target: Target): void {
+    this.#seekingAt = null;
+    this.endpoint = target;
+    const { buf, at, end } = this.#carry;
+    this.#relayTo(buf, at, end);
+  }
+
+  onNoTarget(cause: Cause): void {
+    this.#seekingAt = null;
+    this.#side.failed(this.target, cause, false, "");
+    this.stream.reset();
+  }
+
+  #relayTo(buf: Buf | null, at: number, end: number): void {
     const relay = this.#side.opaqueRelays.acquire();
     if (this.hasEarly) this.#early = relay.swapUpstream(this.#early);
     relay.begin(this, buf, at, end);
     this.#carry.clear();
+  }
+
+  #leaveLogical(): void {
+    const { logical } = this;
+    if (logical === null) return;
+    this.logical = null;
+    logical.forget(this);
+    this.#seekingAt?.forget(this);
+    this.#seekingAt = null;
+    this.#side.discovery!.leave(logical);
   }
 
   #endDetection(): void {
@@ -285,11 +359,21 @@ export class Connection implements StreamOwner, TimerOwner, Meter {
 
   #dialEarly(): void {
     const side = this.#side;
-    if (side.refusal(this.target) !== null || this.#early.connect(this.target, side.connectOptions) !== 0) {
+    const endpoint = this.#earlyEndpoint();
+    if (endpoint === null) return;
+    this.endpoint = endpoint;
+    if (side.refusal(endpoint) !== null || this.#early.connect(endpoint, side.connectOptions) !== 0) {
       this.#onUnreachable();
       return;
     }
     side.plane.reactor.after(this.#earlyTimer, side.config.connectTimeoutMs);
+  }
+
+  /** Where an early connection may go; null when it is not known at once. */
+  #earlyEndpoint(): Target | null {
+    const tcp = this.logical?.routing?.tcp ?? null;
+    if (this.logical === null) return this.target;
+    return tcp === null || typeof tcp === "number" ? null : (tcp.pick()?.backend.tryPick() ?? null);
   }
 
   #onUnreachable(): void {

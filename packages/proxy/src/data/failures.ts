@@ -20,11 +20,16 @@ export const Cause = {
   ResponseTruncated: 15,
   TlsDetectTimeout: 16,
   Failfast: 17,
+  RouteNotFound: 18,
+  RouteTimeout: 19,
+  InvalidPolicy: 20,
+  NoDispatcher: 21,
+  Forbidden: 22,
 } as const;
 export type Cause = (typeof Cause)[keyof typeof Cause];
 
 /** The `error` label of Linkerd's *_errors_total families. */
-type ErrorLabel = "i/o" | "failfast" | "loadshed" | "tls detection timeout" | "unexpected";
+type ErrorLabel = "i/o" | "failfast" | "loadshed" | "response timeout" | "tls detection timeout" | "unexpected";
 
 export interface Failure {
   /** The stable, machine-readable name: in the response, the metric and the log. */
@@ -43,8 +48,10 @@ export interface Failure {
 const Grpc = {
   InvalidArgument: 3,
   DeadlineExceeded: 4,
+  NotFound: 5,
   PermissionDenied: 7,
   ResourceExhausted: 8,
+  Internal: 13,
   Unavailable: 14,
 } as const;
 
@@ -142,6 +149,23 @@ export const FAILURES: Readonly<Record<Cause, Failure>> = {
     "no complete ClientHello in time",
   ),
   [Cause.Failfast]: failure("failfast", 504, Grpc.DeadlineExceeded, "failfast", "no endpoint could be reached in time"),
+  [Cause.RouteNotFound]: failure("route-not-found", 404, Grpc.NotFound, "unexpected", "no route matches the request"),
+  [Cause.RouteTimeout]: failure(
+    "route-timeout",
+    504,
+    Grpc.DeadlineExceeded,
+    "response timeout",
+    "the route's time for a response is over",
+  ),
+  [Cause.InvalidPolicy]: failure(
+    "invalid-policy",
+    500,
+    Grpc.Internal,
+    "unexpected",
+    "the control plane sent a policy that cannot be followed",
+  ),
+  [Cause.NoDispatcher]: failure("no-dispatcher", 502, Grpc.Unavailable, "unexpected", "the backend has no dispatcher"),
+  [Cause.Forbidden]: failure("forbidden", 403, Grpc.PermissionDenied, "unexpected", "the route forbids the connection"),
 };
 
 /** The cause for an errno that connecting ended with. */

@@ -7,6 +7,8 @@ import type { Logger } from "../log/logger.ts";
 import { HEADROOM_BYTES, READ_BYTES_MAX } from "./http1/carry.ts";
 import { http2ClientSettings } from "./http2/settings.ts";
 import { Listener } from "./listener.ts";
+import { Discovery } from "./pool/discovery.ts";
+import type { Post } from "./pool/resolutions.ts";
 import { Recycler } from "./recycler.ts";
 import { Side } from "./side.ts";
 import { Pipes } from "./splice/pipes.ts";
@@ -56,6 +58,11 @@ export class Plane {
     // Inbound tells only mesh peers what went wrong (proxy-facts §4.11), and none has shown an identity here.
     this.inbound = new Side(this, "inbound", config.inbound, false);
     this.outbound = new Side(this, "outbound", config.outbound, config.informationalHeaders.outbound);
+  }
+
+  /** From now on the control plane is asked where outbound connections lead. */
+  discover(post: Post): void {
+    this.outbound.discovery = new Discovery(this.outbound, post);
   }
 
   /** Accepts from a listening socket that stays the caller's. */

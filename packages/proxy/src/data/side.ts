@@ -11,6 +11,7 @@ import { RequestPlan } from "./call/request-plan.ts";
 import { ResponsePlan } from "./call/response-plan.ts";
 import { Connection } from "./connection.ts";
 import { Cause, FAILURES } from "./failures.ts";
+import { askHttp1, Http1Answer } from "./http1/answer.ts";
 import { expireIdle } from "./http1/dial.ts";
 import { IdleList } from "./http1/host-pool.ts";
 import { Http1Client } from "./http1/relay.ts";
@@ -19,7 +20,11 @@ import { Http2Pool, type KeepAlive } from "./http2/dial.ts";
 import { http2ServerSettings } from "./http2/settings.ts";
 import { OpaqueRelay } from "./opaque/relay.ts";
 import type { Plane } from "./plane.ts";
+import type { Discovery } from "./pool/discovery.ts";
 import { Recycler } from "./recycler.ts";
+import { HeadFacts } from "./route/request-facts.ts";
+import { RouteRun } from "./route/route-run.ts";
+import type { HttpRouter } from "./route/routing.ts";
 import { Target, TargetTable } from "./target.ts";
 import { TargetSeries } from "./telemetry/target-series.ts";
 
@@ -60,10 +65,15 @@ export class Side implements TimerOwner {
   readonly calls: Recycler<Call> = new Recycler(() => new Call(this));
   readonly requestPlan: RequestPlan;
   readonly responsePlan: ResponsePlan;
+  readonly routeRuns: Recycler<RouteRun> = new Recycler(() => new RouteRun(this));
+  readonly headFacts: HeadFacts = new HeadFacts();
   readonly connections: Recycler<Connection> = new Recycler(() => new Connection(this));
   readonly http1Servers: Recycler<Http1Server> = new Recycler(() => new Http1Server(this));
   readonly http1Clients: Recycler<Http1Client> = new Recycler(() => new Http1Client(this));
+  readonly http1Answers: Recycler<Http1Answer> = new Recycler(() => new Http1Answer(this));
   readonly opaqueRelays: Recycler<OpaqueRelay> = new Recycler(() => new OpaqueRelay(this));
+  /** Asks the control plane where connections lead; null where they go to their targets. */
+  discovery: Discovery | null = null;
   requestsInFlight = 0;
   /** Accepted connections that are still open. */
   open = 0;
@@ -106,9 +116,14 @@ export class Side implements TimerOwner {
     return this.plane.isInboundPort(target.port) ? Cause.InboundLoop : null;
   }
 
-  /** Sends a call to an endpoint of where its client was going. */
+  /** Sends a call to where its client was going, by what the control plane says about that. */
   dispatch(call: Call): void {
     const target = call.origin!;
+    const routing = call.logical?.routing ?? null;
+    if (routing !== null) {
+      this.#route(call, call.isHttp1 ? routing.http1 : routing.http2);
+      return;
+    }
     const refusal = this.refusal(target);
     if (refusal !== null) {
       call.refuse(refusal, target.name);
@@ -118,8 +133,27 @@ export class Side implements TimerOwner {
     this.ask(call, target);
   }
 
+  #route(call: Call, router: HttpRouter | Cause): void {
+    if (typeof router === "number") {
+      call.refuse(router, "");
+      return;
+    }
+    if (call.run !== null) {
+      call.run.again();
+      return;
+    }
+    const way = router.find(this.headFacts.of(call.head));
+    if (way === null) call.refuse(Cause.RouteNotFound, "");
+    else this.routeRuns.acquire().begin(call, way);
+  }
+
   /** Sends a call to an endpoint that has been picked for it. */
   ask(call: Call, target: Target): void {
+    // What was HTTP/1 stays it but between two proxies (proxy-facts §4.6).
+    if (call.origProto !== 0 && target.meta?.hint !== "h2") {
+      askHttp1(this, call, target);
+      return;
+    }
     target.http2 ??= new Http2Pool(this, target);
     target.http2.send(call);
   }
@@ -170,6 +204,7 @@ export class Side implements TimerOwner {
     const { nowMs } = this.plane.reactor;
     for (let i = this.servers.length - 1; i >= 0; i--) this.servers[i]?.check(nowMs);
     const idleMs = this.plane.config.discoveryIdleTimeoutMs[this.direction];
+    this.discovery?.expire(nowMs, idleMs);
     for (const pool of this.http2Pools) if (pool.expire(nowMs, idleMs)) this.http2Pools.delete(pool);
   }
 

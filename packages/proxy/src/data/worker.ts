@@ -15,6 +15,8 @@ function runDataThread(start: DataThreadStart, port: Port): never {
     emit: (record) => post({ kind: "log", record }),
   });
   const plane = new Plane(new LinuxIo(start.openFds), start.config, log);
+  const { destination, policy } = start.config;
+  if (destination.service !== null || policy.service !== null) plane.discover(post);
   for (const { direction, fd, address } of start.listeners) plane.listen(direction, fd, address);
   const mailbox = new Mailbox(plane, port, start.wakeFd);
   plane.reactor.add(mailbox, start.wakeFd, EPOLLIN);
@@ -60,6 +62,12 @@ class Mailbox extends Source {
       }
       case "log-filter":
         this.#plane.log.setFilter(message.text);
+        break;
+      case "outbound":
+        this.#plane.outbound.discovery?.onOutbound(message.target, message.outbound);
+        break;
+      case "endpoints":
+        this.#plane.outbound.discovery?.onEndpoints(message.path, message.update);
         break;
       case "drain":
         this.draining = true;

@@ -1,7 +1,9 @@
-import { Verdict } from "@bowline/model";
+import { SentBody, Verdict } from "@bowline/model";
 import { ErrorCode, FieldList, type Http2Stream, ResetBy } from "@bowline/wire";
-import { Cause } from "../failures.ts";
+import { Cause, FAILURES } from "../failures.ts";
+import type { Logical } from "../pool/logical.ts";
 import type { Member } from "../pool/member.ts";
+import { HeadStep, type RouteRun, routeError } from "../route/route-run.ts";
 import type { Side } from "../side.ts";
 import type { Target } from "../target.ts";
 import { isFailure, MISSING_GRPC_STATUS } from "../telemetry/http-series.ts";
@@ -28,7 +30,11 @@ export class Call {
   /** Where the client's connection was going, and who answers; the latter is known once an endpoint is picked. */
   origin: Target | null = null;
   target: Target | null = null;
+  /** What the control plane says about the origin; null where it is not asked. */
+  logical: Logical | null = null;
   grpc = false;
+  /** The request was HTTP/1 when it came to this proxy, or to the one before: bits of OrigProto. */
+  origProto = 0;
   /** A response to it has no body, whatever its head says. */
   headRequest = false;
   /** The request's head: the list of a decoder that will not change it, or `#ownHead`. */
@@ -37,6 +43,8 @@ export class Call {
   headOnly = false;
   responseStarted = false;
   startMs = 0;
+  /** What its route does with it; null for a plain forward. */
+  run: RouteRun | null = null;
   /** Where it waits, if it does. */
   queue: CallQueue | null = null;
   queuePrevious: Call | null = null;
@@ -80,6 +88,7 @@ export class Call {
     this.asker = asker;
     this.origin = origin;
     this.grpc = plan.grpc;
+    this.origProto = plan.origProto;
     this.headRequest = plan.head;
     this.headOnly = last;
     this.#askDone = last;
@@ -127,12 +136,13 @@ export class Call {
     this.answerer = answerer;
     this.answerStream = stream;
     this.#count();
-    if (this.headOnly) this.#sentDone = true;
+    if (this.headOnly) this.#markSent();
     else if (this.#requestWaits || this.#askDone) this.onAnswererWritable();
   }
 
   onRequestData(bytes: Uint8Array, at: number, end: number, last: boolean): void {
     if (last) this.#askDone = true;
+    this.run?.onFrame();
     let from = at;
     if (this.answerer !== null && !this.#requestWaits) {
       from += this.#send(bytes, at, end, last);
@@ -144,13 +154,12 @@ export class Call {
 
   onRequestTrailers(fields: FieldList): void {
     this.#askDone = true;
-    if (this.answerer !== null && !this.#requestWaits) {
-      this.answerer.sendTrailers(this, fields);
-      this.#sentDone = true;
-      this.#settle();
-    } else {
-      this.#requestTrailers = copyOf(fields);
-    }
+    // Kept in any case: the request may have to be sent again.
+    this.#requestTrailers = copyOf(fields);
+    if (this.answerer === null || this.#requestWaits) return;
+    this.answerer.sendTrailers(this, fields);
+    this.#markSent();
+    this.#settle();
   }
 
   /** The server takes bytes of the request again. */
@@ -166,11 +175,10 @@ export class Call {
       if (count < frontEnd - frontAt) return;
     }
     if (this.answerer === null || !this.#askDone || this.#sentDone) return;
-    // Kept until the response begins: they may have to be sent again.
     const trailers = this.#requestTrailers;
     if (trailers !== null) this.answerer.sendTrailers(this, trailers);
     else this.answerer.sendData(this, this.#sent.bytes, 0, 0, true);
-    this.#sentDone = true;
+    this.#markSent();
     this.#settle();
   }
 
@@ -178,7 +186,8 @@ export class Call {
   onAskerGone(code: ErrorCode): void {
     this.asker = null;
     this.askStream = null;
-    if (this.target !== null) this.target.series.http.broken(this.#status).value += 1;
+    if (this.target !== null && !this.#givenDone) this.target.series.http.broken(this.#status).value += 1;
+    this.run?.end(this.#status, this.#grpcStatus, "CANCEL");
     this.#drop(code);
   }
 
@@ -204,27 +213,44 @@ export class Call {
 
   onResponseHead(fields: FieldList, last: boolean): void {
     const plan = planResponse(fields, this.#side.responsePlan);
-    const { asker, target } = this;
+    const { asker, target, run } = this;
     if (asker === null || target === null) return;
     if (plan.status < 200) {
       asker.sendHead(this, plan.fields, false);
       return;
     }
+    this.#status = plan.status;
+    this.#grpcStatus = plan.grpcStatus;
+    if (run !== null) {
+      const step = run.onHead(plan.status, plan.grpcStatus, last);
+      if (step === HeadStep.Retried) return;
+      if (step === HeadStep.Hold) {
+        run.heldHead = copyOf(plan.fields);
+        return;
+      }
+    }
+    this.#passHead(plan.fields, last);
+  }
+
+  #passHead(fields: FieldList, last: boolean): void {
+    const { asker, target, run } = this;
     this.#leaveFlight();
     this.#sent.clear();
     this.#resendAt = 0;
     this.responseStarted = true;
-    this.#status = plan.status;
-    this.#grpcStatus = plan.grpcStatus;
-    target.series.http.latencyMs(plan.status).observe(this.#side.plane.reactor.nowMs - this.startMs);
+    target!.series.http.latencyMs(this.#status).observe(this.#side.plane.reactor.nowMs - this.startMs);
     if (last) this.#answerDone = true;
-    asker.sendHead(this, plan.fields, last);
+    asker!.sendHead(this, run === null ? fields : run.passHead(fields), last);
     if (last) this.#given();
   }
 
   onResponseData(bytes: Uint8Array, at: number, end: number, last: boolean): void {
-    const { asker } = this;
+    const { asker, run } = this;
     if (asker === null) return;
+    if (run !== null) {
+      run.onFrame();
+      if (run.heldHead !== null) this.#passHead(run.heldHead, false);
+    }
     if (last) this.#answerDone = true;
     if (!this.#loadEnded) this.#endLoad();
     let from = at;
@@ -237,9 +263,13 @@ export class Call {
   }
 
   onResponseTrailers(fields: FieldList): void {
-    const { asker } = this;
+    const { asker, run } = this;
     if (asker === null) return;
     const plan = planResponse(fields, this.#side.responsePlan);
+    if (run !== null && run.heldHead !== null) {
+      if (run.onHeldTrailers(plan.grpcStatus)) return;
+      this.#passHead(run.heldHead, false);
+    }
     if (plan.grpcStatus !== NO_GRPC_STATUS) this.#grpcStatus = plan.grpcStatus;
     this.#answerDone = true;
     if (this.#responseQueue.bytes > 0) {
@@ -260,8 +290,13 @@ export class Call {
       if (this.#givenDone) this.#stopRequest(code);
       return;
     }
-    if (by === ResetBy.Unprocessed && this.#mayResend()) this.#resend();
-    else if (!this.responseStarted && (by === ResetBy.ConnectionLost || by === ResetBy.Unprocessed)) {
+    if (by === ResetBy.Unprocessed && this.#mayResend()) {
+      if (this.run?.onRefusedStream()) return;
+      this.#resends += 1;
+      this.rewind();
+      this.#side.dispatch(this);
+    } else if (!this.responseStarted && (by === ResetBy.ConnectionLost || by === ResetBy.Unprocessed || this.isHttp1)) {
+      // An HTTP/1 client knows no reset of a single request (proxy-facts §4.11).
       this.refuse(Cause.UpstreamReset, this.target!.name);
     } else this.#breakOff(code, by);
   }
@@ -276,10 +311,77 @@ export class Call {
       this.target.series.http.failed().value += 1;
       this.#judged(Verdict.Failure);
     }
+    const { run } = this;
+    if (run !== null) {
+      if (run.onFailed(cause)) return;
+      run.end(0, FAILURES[cause].grpcStatus, routeError(cause));
+    }
     this.asker = null;
     asker?.refuse(this, cause, detail);
     this.askStream = null;
     this.#drop(ErrorCode.Cancel);
+  }
+
+  /** Answers with a response of the proxy's own, which is no failure. */
+  answer(fields: FieldList): void {
+    const { asker } = this;
+    this.asker = null;
+    this.run?.end(0, NO_GRPC_STATUS, "");
+    if (asker !== null) {
+      asker.sendHead(this, fields, true);
+      if (!this.#askDone) asker.breakOff(this, ErrorCode.NoError);
+    }
+    this.askStream = null;
+    this.#drop(ErrorCode.Cancel);
+  }
+
+  /** The response takes too long: ends it, with a status where the protocol can still say one. */
+  cutShort(): void {
+    const { asker } = this;
+    if (this.target !== null) {
+      this.#side.failed(this.target, Cause.RouteTimeout, true, "");
+      this.target.series.http.broken(this.#status).value += 1;
+    }
+    this.#judged(Verdict.Failure);
+    this.run?.end(this.#status, this.#grpcStatus, "REQUEST_TIMEOUT");
+    this.asker = null;
+    if (asker !== null) {
+      if (this.grpc && this.#responseQueue.bytes === 0) asker.sendTrailers(this, timeoutTrailers());
+      else asker.breakOff(this, ErrorCode.Cancel);
+    }
+    this.askStream = null;
+    this.#drop(ErrorCode.Cancel);
+  }
+
+  /** Whether what has been sent of the request can be sent again as a whole. */
+  sentBody(bytesMax: number): SentBody {
+    if (!this.#sent.complete || this.#sent.length > bytesMax) return SentBody.TooLarge;
+    return this.#sentDone ? SentBody.Whole : SentBody.Unfinished;
+  }
+
+  /** Gives up the exchange in hand, so that the request can be sent to another endpoint, or to the same again. */
+  rewind(): void {
+    const { answerer, target } = this;
+    this.answerer = null;
+    answerer?.cancel(this, ErrorCode.Cancel);
+    this.answerStream = null;
+    if (target !== null) {
+      if (this.#status !== 0) {
+        target.series.http.total(this.#status, this.#grpcStatus).value += 1;
+        this.#judged(verdictOf(this.#status, this.#grpcStatus));
+      }
+      this.unassigned();
+    }
+    this.#status = 0;
+    this.#grpcStatus = NO_GRPC_STATUS;
+    this.#answerDone = false;
+    this.#sentDone = false;
+    this.#resendAt = 0;
+  }
+
+  #markSent(): void {
+    this.#sentDone = true;
+    this.run?.onRequestSent();
   }
 
   /** Bytes of the request wait here for the server to take them. */
@@ -295,7 +397,7 @@ export class Call {
     const last = this.#askDone && this.#requestTrailers === null && this.#requestQueue.bytes === 0;
     this.#resendAt += this.answerer.sendData(this, sent.bytes, this.#resendAt, sent.length, last);
     if (this.#resendAt < sent.length) return false;
-    if (last) this.#sentDone = true;
+    if (last) this.#markSent();
     return true;
   }
 
@@ -305,7 +407,7 @@ export class Call {
       this.#sent.add(bytes, at, at + count);
       this.#resendAt = this.#sent.length;
     }
-    if (last && count === end - at) this.#sentDone = true;
+    if (last && count === end - at) this.#markSent();
     return count;
   }
 
@@ -315,6 +417,7 @@ export class Call {
     if (target !== null) target.series.http.broken(this.#status).value += 1;
     this.#judged(Verdict.Failure);
     if (by !== ResetBy.Peer && target !== null) this.#side.failed(target, Cause.ResponseTruncated, true, "");
+    this.run?.end(this.#status, this.#grpcStatus, by === ResetBy.Peer ? "RESET" : "IO");
     this.asker = null;
     asker?.breakOff(this, code);
     this.askStream = null;
@@ -328,6 +431,7 @@ export class Call {
     if (this.grpc && grpcStatus === NO_GRPC_STATUS) grpcStatus = MISSING_GRPC_STATUS;
     this.target!.series.http.total(this.#status, grpcStatus).value += 1;
     this.#judged(verdictOf(this.#status, grpcStatus));
+    this.run?.end(this.#status, this.#grpcStatus, "");
     this.#settle();
   }
 
@@ -379,16 +483,18 @@ export class Call {
     member.abandoned(this.#epoch);
   }
 
-  #mayResend(): boolean {
-    return !this.responseStarted && this.#sent.complete && this.#resends < RESENDS_MAX && this.asker !== null;
+  /** Its client speaks HTTP/1. */
+  get isHttp1(): boolean {
+    return this.origProto !== 0 && this.#side.direction === "outbound";
   }
 
-  #resend(): void {
-    this.#resends += 1;
-    this.unassigned();
-    this.#sentDone = false;
-    this.#resendAt = 0;
-    this.#side.dispatch(this);
+  /** It has gone to a server before, which has not processed it. */
+  get resent(): boolean {
+    return this.#resends > 0;
+  }
+
+  #mayResend(): boolean {
+    return !this.responseStarted && this.#sent.complete && this.#resends < RESENDS_MAX && this.asker !== null;
   }
 
   /** Leaves whoever is left, and goes back to the pool. */
@@ -407,6 +513,8 @@ export class Call {
 
   #release(): void {
     this.#leaveFlight();
+    this.run?.release();
+    this.run = null;
     this.#leaveMember();
     this.queue?.remove(this);
     this.#requestQueue.clear();
@@ -422,6 +530,7 @@ export class Call {
     this.target?.series.unpin();
     this.target = null;
     this.origin = null;
+    this.logical = null;
     this.head = this.#ownHead;
     this.#side.calls.release(this);
   }
@@ -431,6 +540,13 @@ export class Call {
 function verdictOf(status: number, grpcStatus: number): Verdict {
   if (isFailure(status, grpcStatus)) return Verdict.Failure;
   return status === 429 || grpcStatus === 8 ? Verdict.RateLimited : Verdict.Success;
+}
+
+function timeoutTrailers(): FieldList {
+  const fields = new FieldList();
+  fields.addText("grpc-status", String(FAILURES[Cause.RouteTimeout].grpcStatus));
+  fields.addText("grpc-message", FAILURES[Cause.RouteTimeout].message);
+  return fields;
 }
 
 function copyOf(fields: FieldList): FieldList {

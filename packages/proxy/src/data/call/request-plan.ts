@@ -1,6 +1,7 @@
 import type { Direction } from "@bowline/contracts";
 import { FieldList, NameId } from "@bowline/wire";
 import { asciiBytes } from "../ascii-bytes.ts";
+import { readOrigProto } from "./orig-proto.ts";
 
 const GRPC = asciiBytes("application/grpc");
 const HEAD = asciiBytes("HEAD");
@@ -13,9 +14,8 @@ export class RequestPlan {
   grpc = false;
   head = false;
   connect = false;
-  /** The request was HTTP/1 before another proxy carried it here (proxy-facts §4.6): the index of the field, or -1. */
-  origProto = -1;
-
+  /** The request was HTTP/1 before another proxy carried it here: bits of OrigProto. */
+  origProto = 0;
   readonly direction: Direction;
 
   constructor(direction: Direction) {
@@ -28,7 +28,7 @@ export class RequestPlan {
     this.grpc = false;
     this.head = false;
     this.connect = false;
-    this.origProto = -1;
+    this.origProto = 0;
     for (let i = 0; i < fields.count; i++) {
       switch (fields.nameId(i)) {
         case NameId.Method:
@@ -40,7 +40,7 @@ export class RequestPlan {
           break;
         case NameId.L5dOrigProto:
           // From an application, outbound, it would only make the other proxy misread the request.
-          this.origProto = this.direction === "inbound" ? i : -1;
+          this.origProto = this.direction === "inbound" ? readOrigProto(fields, i) : 0;
           fields.drop(i);
           break;
         case NameId.L5dClientId:
@@ -50,6 +50,9 @@ export class RequestPlan {
           break;
       }
     }
+    // No tunnel is carried this way, and gRPC's errors are for those who speak HTTP/2.
+    if (this.connect) this.origProto = 0;
+    else if (this.origProto !== 0) this.grpc = false;
   }
 }
 

@@ -21,6 +21,16 @@ const ROWS: readonly [keyof typeof Cause, string, string, string][] = [
   ["HeadTooLarge", "431 Request Header Fields Too Large", "head-too-large", "the request head is too large"],
   ["HeadTimeout", "408 Request Timeout", "head-timeout", "the request head did not arrive in time"],
   ["Failfast", "504 Gateway Timeout", "failfast", "no endpoint could be reached in time"],
+  ["RouteNotFound", "404 Not Found", "route-not-found", "no route matches the request"],
+  ["RouteTimeout", "504 Gateway Timeout", "route-timeout", "the route's time for a response is over"],
+  [
+    "InvalidPolicy",
+    "500 Internal Server Error",
+    "invalid-policy",
+    "the control plane sent a policy that cannot be followed",
+  ],
+  ["NoDispatcher", "502 Bad Gateway", "no-dispatcher", "the backend has no dispatcher"],
+  ["Forbidden", "403 Forbidden", "forbidden", "the route forbids the connection"],
 ];
 const CLIENT_FAULTS: readonly string[] = ["BadRequest", "HeadTooLarge", "HeadTimeout"];
 

@@ -142,6 +142,7 @@ export class Http2Pool implements TimerOwner {
       if (this.#wanted) this.#connect();
       return;
     }
+    if (this.#waiting.length === 0) return;
     this.#failfast = this.#clients.every((client) => client.connecting);
     this.#failAll(Cause.Failfast);
   }

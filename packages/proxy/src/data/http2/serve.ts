@@ -193,6 +193,7 @@ export class Http2Server implements StreamOwner, TimerOwner, Http2Handler<Call>,
     const call = side.calls.acquire();
     stream.user = call;
     call.askStream = stream;
+    call.logical = this.#connection.logical;
     call.begin(this, this.#connection.target, plan, last);
   }
 

@@ -30,7 +30,8 @@ export class OpaqueRelay implements StreamOwner, TimerOwner {
 
   /** Relays `connection`, of which buf[at, end) has been received already; connects unless there is an upstream. */
   begin(connection: Connection, buf: Buf | null, at: number, end: number): void {
-    const { stream, target } = connection;
+    const { stream } = connection;
+    const target = connection.endpoint!;
     const upstream = this.#upstream;
     this.#connection = connection;
     stream.owner = this;
@@ -66,9 +67,11 @@ export class OpaqueRelay implements StreamOwner, TimerOwner {
 
   onConnected(stream: Stream): void {
     this.#connectTimer.cancel();
-    const series = this.#connection!.target.series.connect;
+    const target = this.#connection!.endpoint!;
+    const series = target.series.connect;
     stream.meter = series;
     series.opened();
+    target.member?.onReachable();
     if (stream.heldBytes === 0) this.#connection!.stream.resumeReading();
   }
 
@@ -117,7 +120,9 @@ export class OpaqueRelay implements StreamOwner, TimerOwner {
 
   /** No connection to the server: the client's ends as one to a port where nobody listens. */
   #failed(cause: Cause): void {
-    this.#side.failed(this.#connection!.target, cause, false, "");
+    const target = this.#connection!.endpoint!;
+    target.member?.onUnreachable(null);
+    this.#side.failed(target, cause, false, "");
     this.#abort();
   }
 

@@ -16,14 +16,10 @@ import type { Call } from "../call/call.ts";
 import { CallQueue } from "../call/call-queue.ts";
 import { Cause } from "../failures.ts";
 import type { Side } from "../side.ts";
+import type { Target } from "../target.ts";
 import type { BalancerSeries } from "../telemetry/balancer-series.ts";
+import type { Backend, Seeker } from "./backend.ts";
 import { Member, type MemberOwner } from "./member.ts";
-
-/** Wants an endpoint for something that is not a call: a TCP connection. */
-export interface Seeker {
-  onMember(member: Member): void;
-  onNoMember(cause: Cause): void;
-}
 
 export interface BalancedOptions {
   /** What the control plane resolves: `name:port`. */
@@ -31,11 +27,10 @@ export interface BalancedOptions {
   readonly load: LoadParams;
   readonly queue: QueueParams;
   readonly accrual: FailureAccrual | null;
-  readonly series: BalancerSeries;
 }
 
 /** A service whose requests are balanced over its endpoints, each request for itself (proxy-facts §4.8). */
-export class Balanced implements MemberOwner, TimerOwner {
+export class Balanced implements Backend, MemberOwner, TimerOwner {
   readonly path: string;
   /** How many routes lead here; none: it may go. */
   users = 0;
@@ -48,22 +43,22 @@ export class Balanced implements MemberOwner, TimerOwner {
   readonly #seekers: Seeker[] = [];
   readonly #failfastTimer: Timer = new Timer(this, 0);
   readonly #series: BalancerSeries;
+  readonly #onRetired: () => void;
 
-  constructor(side: Side, options: BalancedOptions) {
+  constructor(side: Side, options: BalancedOptions, series: BalancerSeries, onRetired: () => void) {
     this.#side = side;
     this.#options = options;
     this.path = options.path;
-    this.#series = options.series;
+    this.#series = series;
+    this.#onRetired = onRetired;
     this.#balancer = new Balancer<Member>(options.load, Math.random);
     this.#gate = new FailfastGate(options.queue);
   }
 
-  /** Whether a route that can choose may choose this backend. */
   get available(): boolean {
     return this.#gate.available;
   }
 
-  /** Sends the call to an endpoint, now or once one is fit. */
   send(call: Call): void {
     const { nowMs } = this.#side.plane.reactor;
     const slot = this.#balancer.pick(nowMs);
@@ -77,31 +72,28 @@ export class Balanced implements MemberOwner, TimerOwner {
     }
   }
 
-  /** Finds an endpoint for a connection; the seeker hears of it within this call or later. */
   seek(seeker: Seeker): void {
     const { nowMs } = this.#side.plane.reactor;
     const slot = this.#balancer.pick(nowMs);
     const admission = this.#gate.admit(slot !== null, this.#waiting.length + this.#seekers.length, nowMs);
     this.#series.requests.value += 1;
-    if (admission === Admission.Dispatch) seeker.onMember(slot!.endpoint);
-    else if (admission !== Admission.Queue) seeker.onNoMember(refusalOf(admission));
+    if (admission === Admission.Dispatch) seeker.onTarget(slot!.endpoint.target);
+    else if (admission !== Admission.Queue) seeker.onNoTarget(refusalOf(admission));
     else {
       this.#seekers.push(seeker);
       this.#wait();
     }
   }
 
-  /** The seeker does not want an endpoint any more. */
   forget(seeker: Seeker): void {
     const index = this.#seekers.indexOf(seeker);
     if (index >= 0) this.#seekers.splice(index, 1);
     if (this.#waiting.length + this.#seekers.length === 0) this.#gate.deserted();
   }
 
-  /** An endpoint for a request that is not worth waiting, or null. */
-  tryPick(): Member | null {
+  tryPick(): Target | null {
     if (this.#waiting.length + this.#seekers.length > 0) return null;
-    return this.#balancer.pick(this.#side.plane.reactor.nowMs)?.endpoint ?? null;
+    return this.#balancer.pick(this.#side.plane.reactor.nowMs)?.endpoint.target ?? null;
   }
 
   /** Takes what the control plane says. From here on no request goes to an endpoint that it took away. */
@@ -132,7 +124,8 @@ export class Balanced implements MemberOwner, TimerOwner {
     this.#failfastTimer.cancel();
     for (const key of Array.from(this.#balancer.slots(), (slot) => slot.key)) this.#remove(key);
     for (let left = this.#waiting.length; left > 0; left--) this.#waiting.shift()?.refuse(Cause.Failfast, this.path);
-    for (const seeker of this.#seekers.splice(0)) seeker.onNoMember(Cause.Failfast);
+    for (const seeker of this.#seekers.splice(0)) seeker.onNoTarget(Cause.Failfast);
+    this.#onRetired();
   }
 
   onMemberChanged(member: Member): void {
@@ -158,13 +151,18 @@ export class Balanced implements MemberOwner, TimerOwner {
   }
 
   onTimer(_kind: number): void {
+    // Those that waited have all been given up.
+    if (this.#waiting.length + this.#seekers.length === 0) {
+      this.#gate.deserted();
+      return;
+    }
     if (!this.#gate.expire(this.#side.plane.reactor.nowMs)) {
       this.#wait();
       return;
     }
     this.#series.gateShut.value += 1;
     for (let left = this.#waiting.length; left > 0; left--) this.#waiting.shift()?.refuse(Cause.Failfast, this.path);
-    for (const seeker of this.#seekers.splice(0)) seeker.onNoMember(Cause.Failfast);
+    for (const seeker of this.#seekers.splice(0)) seeker.onNoTarget(Cause.Failfast);
     this.#count();
   }
 
@@ -193,7 +191,7 @@ export class Balanced implements MemberOwner, TimerOwner {
       if (member === undefined) break;
       const call = this.#waiting.shift();
       if (call !== null) this.#give(call, member);
-      else this.#seekers.shift()?.onMember(member);
+      else this.#seekers.shift()?.onTarget(member.target);
     }
     this.#series.queueLength.value = this.#waiting.length + this.#seekers.length;
   }

@@ -54,6 +54,12 @@ export function balancerFamilies(prefix: string): BalancerFamilies {
   };
 }
 
+/** The families in the order of the page. */
+export function balancerFamilyOrder(families: BalancerFamilies): readonly Family[] {
+  const { endpoints, choosable, updates, queueLength, queueRequests, queueLatency, gateOpen, gateShut } = families;
+  return [endpoints, choosable, updates, queueLength, queueRequests, queueLatency, gateOpen, gateShut];
+}
+
 /** What is counted for one balancer. */
 export class BalancerSeries {
   readonly requests: Counter;

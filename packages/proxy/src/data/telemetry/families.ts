@@ -1,5 +1,7 @@
 import { METRIC } from "@bowline/contracts";
 import { type Family, LATENCY_BUCKETS_MS } from "@bowline/metrics";
+import { type BalancerFamilies, balancerFamilies, balancerFamilyOrder } from "./balancer-series.ts";
+import { OUTBOUND_GRPC_ROUTE, OUTBOUND_HTTP_ROUTE, routeFamilyOrder } from "./route-series.ts";
 
 function counter(name: string, help: string): Family {
   return { name, help, kind: "counter", style: "classic" };
@@ -14,6 +16,22 @@ export const LATENCY: Family = {
   style: "classic",
   bounds: LATENCY_BUCKETS_MS,
 };
+
+export const ROUTE_REQUESTS: Family = counter(METRIC.routeRequestTotal, "Total count of HTTP requests.");
+export const ROUTE_RESPONSES: Family = counter(METRIC.routeResponseTotal, "Total count of HTTP responses.");
+export const ROUTE_LATENCY: Family = { ...LATENCY, name: METRIC.routeResponseLatencyMs };
+export const ROUTE_ACTUAL_REQUESTS: Family = counter(
+  METRIC.routeActualRequestTotal,
+  "Total count of HTTP requests, each try counted.",
+);
+export const ROUTE_ACTUAL_RESPONSES: Family = counter(
+  METRIC.routeActualResponseTotal,
+  "Total count of HTTP responses, each try counted.",
+);
+export const ROUTE_RETRYABLE: Family = counter(
+  METRIC.routeRetryableTotal,
+  "Total count of HTTP responses that could be retried.",
+);
 
 export const TCP_OPEN: Family = counter(METRIC.tcpOpenTotal, "Total count of opened connections");
 export const TCP_OPEN_CONNECTIONS: Family = {
@@ -82,6 +100,8 @@ export const REPLAYED: Family = counter(
   "Total count of HTTP/1 requests sent again on a new connection.",
 );
 
+export const OUTBOUND_HTTP_BALANCER: BalancerFamilies = balancerFamilies("outbound_http_balancer");
+
 /** The order of the families on the page: classic ones first (proxy-facts §5). */
 export const FAMILY_ORDER: readonly Family[] = [
   INBOUND_HTTP_ERRORS,
@@ -91,6 +111,12 @@ export const FAMILY_ORDER: readonly Family[] = [
   REQUESTS,
   RESPONSES,
   LATENCY,
+  ROUTE_REQUESTS,
+  ROUTE_RESPONSES,
+  ROUTE_LATENCY,
+  ROUTE_ACTUAL_REQUESTS,
+  ROUTE_ACTUAL_RESPONSES,
+  ROUTE_RETRYABLE,
   TCP_OPEN,
   TCP_OPEN_CONNECTIONS,
   TCP_READ,
@@ -103,4 +129,7 @@ export const FAMILY_ORDER: readonly Family[] = [
   OUTBOUND_DETECT_RESULTS,
   OUTBOUND_DETECT_SECONDS,
   OUTBOUND_PROTOCOLS,
+  ...routeFamilyOrder(OUTBOUND_HTTP_ROUTE),
+  ...routeFamilyOrder(OUTBOUND_GRPC_ROUTE),
+  ...balancerFamilyOrder(OUTBOUND_HTTP_BALANCER),
 ];

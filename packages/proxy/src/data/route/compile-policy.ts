@@ -1,0 +1,173 @@
+import { joinLabels } from "@bowline/metrics";
+import {
+  compileGrpcRoutes,
+  compileHttpRoutes,
+  type Distribution,
+  type FailureAccrual,
+  FilterChain,
+  type GrpcFilter,
+  type GrpcProtocol,
+  type GrpcRouteMatch,
+  grpcRetryPolicy,
+  type HttpFilter,
+  type HttpProtocol,
+  type HttpRouteMatch,
+  httpRetryPolicy,
+  type Meta,
+  type OpaqueFilter,
+  type OpaqueRoutes,
+  type OutboundPolicy,
+  type RouteBackend,
+} from "@bowline/model";
+import { Cause } from "../failures.ts";
+import {
+  backendLabels,
+  OUTBOUND_GRPC_ROUTE,
+  OUTBOUND_HTTP_ROUTE,
+  parentLabels,
+  RouteBackendSeries,
+  type RouteFamilies,
+  RouteSeries,
+  routeLabels,
+} from "../telemetry/route-series.ts";
+import type { Backends } from "./backends.ts";
+import { type HttpRouter, PolicyRouter, Routing } from "./routing.ts";
+import { type Choice, OnlyChoice, PolicyChoice, type Way, type WayBackend } from "./way.ts";
+
+/** What an outbound policy makes of the traffic to its target. A fault names what of it cannot be followed. */
+export function compilePolicy(policy: OutboundPolicy, backends: Backends): Routing | { readonly fault: string } {
+  const { meta, protocol } = policy;
+  const make = (
+    opaque: boolean,
+    http1: HttpRouter | Cause | string,
+    http2: HttpRouter | Cause | string,
+    tcp: Choice | Cause,
+  ): Routing | { readonly fault: string } => {
+    if (typeof http1 === "string") return { fault: http1 };
+    if (typeof http2 === "string") return { fault: http2 };
+    return new Routing({ opaque, http1, http2, tcp, held: backends.held });
+  };
+  const plain = (): Choice => new OnlyChoice(backends.forward());
+  switch (protocol.kind) {
+    case "detect": {
+      const http1 = httpRouter(protocol.http1, meta, backends);
+      const http2 = httpRouter(protocol.http2, meta, backends);
+      return make(false, http1, http2, opaqueChoice(protocol.opaque, meta, backends));
+    }
+    case "http1":
+    case "http2": {
+      const router = httpRouter(protocol, meta, backends);
+      return make(false, router, router, plain());
+    }
+    case "grpc": {
+      const router = grpcRouter(protocol, meta, backends);
+      return make(false, router, router, plain());
+    }
+    case "opaque": {
+      const choice = opaqueChoice(protocol, meta, backends);
+      return make(true, Cause.InvalidPolicy, Cause.InvalidPolicy, choice);
+    }
+    case "tls": {
+      // Every connection there is TLS that is passed on; the first route's backends take it.
+      const first = protocol.routes[0];
+      const choice = opaqueChoice({ routes: first === undefined ? [] : [first] }, meta, backends);
+      return make(true, Cause.InvalidPolicy, Cause.InvalidPolicy, choice);
+    }
+    default:
+      return unreachable(protocol);
+  }
+}
+
+function httpRouter(protocol: HttpProtocol, parent: Meta, backends: Backends): HttpRouter | string {
+  const compiled = compileHttpRoutes(protocol.routes);
+  if ("fault" in compiled) return compiled.fault;
+  const makers = new Map<object, Way>();
+  for (const route of protocol.routes) {
+    for (const rule of route.rules) {
+      const series = new RouteSeries(backends.group, OUTBOUND_HTTP_ROUTE, labelsOf(parent, route.meta));
+      makers.set(rule, {
+        filters: chain(rule.filters),
+        prefixLength: null,
+        retry: rule.retry === null ? null : httpRetryPolicy(rule.retry),
+        budget: null,
+        classes: [],
+        timeouts: rule.timeouts,
+        headTimeoutMs: null,
+        allowL5dHeaders: rule.allowL5dHeaders,
+        choice: choiceOf(rule.backends, OUTBOUND_HTTP_ROUTE, parent, route.meta, protocol.accrual, backends),
+        series,
+        profileSeries: null,
+      });
+    }
+  }
+  return new PolicyRouter<HttpRouteMatch>(compiled.table, ({ rule, prefixLength }) => ({
+    ...makers.get(rule)!,
+    prefixLength,
+  }));
+}
+
+function grpcRouter(protocol: GrpcProtocol, parent: Meta, backends: Backends): HttpRouter | string {
+  const compiled = compileGrpcRoutes(protocol.routes);
+  if ("fault" in compiled) return compiled.fault;
+  const ways = new Map<object, Way>();
+  for (const route of protocol.routes) {
+    for (const rule of route.rules) {
+      const series = new RouteSeries(backends.group, OUTBOUND_GRPC_ROUTE, labelsOf(parent, route.meta));
+      ways.set(rule, {
+        filters: chain(rule.filters),
+        prefixLength: null,
+        retry: rule.retry === null ? null : grpcRetryPolicy(rule.retry),
+        budget: null,
+        classes: [],
+        timeouts: rule.timeouts,
+        headTimeoutMs: null,
+        allowL5dHeaders: rule.allowL5dHeaders,
+        choice: choiceOf(rule.backends, OUTBOUND_GRPC_ROUTE, parent, route.meta, protocol.accrual, backends),
+        series,
+        profileSeries: null,
+      });
+    }
+  }
+  return new PolicyRouter<GrpcRouteMatch>(compiled.table, ({ rule }) => ways.get(rule)!);
+}
+
+/** Opaque routes: at most one counts, and of it one rule (proxy-facts §4.17). */
+function opaqueChoice(protocol: OpaqueRoutes, parent: Meta, backends: Backends): Choice | Cause {
+  const route = protocol.routes[0];
+  if (route === undefined) return Cause.RouteNotFound;
+  const filter = route.filters[0];
+  if (filter !== undefined) return filter.kind === "forbidden" ? Cause.Forbidden : Cause.InvalidPolicy;
+  return choiceOf(route.backends, null, parent, route.meta, null, backends);
+}
+
+function choiceOf<F extends HttpFilter | GrpcFilter | OpaqueFilter>(
+  distribution: Distribution<F>,
+  families: RouteFamilies | null,
+  parent: Meta,
+  route: Meta,
+  accrual: FailureAccrual | null,
+  backends: Backends,
+): Choice {
+  const all: readonly RouteBackend<F>[] = distribution.kind === "empty" ? [] : distribution.backends;
+  const made = all.map(({ backend, filters }): WayBackend => {
+    const labelText = `${labelsOf(parent, route)},${backendLabels(backend.meta)}`;
+    return {
+      backend: backends.of(backend, parent, accrual),
+      filters: families === null ? null : chain(filters as readonly (HttpFilter | GrpcFilter)[]),
+      series: families === null ? null : new RouteBackendSeries(backends.group, families, labelText),
+    };
+  });
+  return new PolicyChoice(distribution, made);
+}
+
+function chain(filters: readonly (HttpFilter | GrpcFilter)[]): FilterChain | null {
+  return filters.length === 0 ? null : new FilterChain(filters);
+}
+
+function labelsOf(parent: Meta, route: Meta): string {
+  return joinLabels(parentLabels(parent), routeLabels(route), 'hostname=""');
+}
+
+function unreachable(protocol: never): never {
+  throw new Error(`not a protocol: ${JSON.stringify(protocol)}`);
+}

@@ -1,0 +1,56 @@
+import {
+  liveOverrides,
+  type Profile,
+  type ProfileRoute,
+  ProfileRouteTable,
+  RetryBudget,
+  retryBudgetFault,
+} from "@bowline/model";
+import { ProfileRouteSeries } from "../telemetry/profile-series.ts";
+import type { Backends } from "./backends.ts";
+import { ProfileRouter, Routing } from "./routing.ts";
+import { type Choice, OnlyChoice, OverrideChoice, type Way } from "./way.ts";
+
+const NO_TIMEOUTS = { requestMs: null, responseMs: null, idleMs: null } as const;
+
+/** What a service profile makes of the traffic to its service: routes, retries, and a split by its overrides. */
+export function compileProfile(profile: Profile, backends: Backends): Routing {
+  const dst = `${profile.name}:${backends.target.port}`;
+  const choice = choiceOf(profile, dst, backends);
+  const { nowMs } = backends.side.plane.reactor;
+  const params = profile.retryBudget;
+  // Without a usable budget there are no retries.
+  const budget = params === null || retryBudgetFault(params) !== null ? null : new RetryBudget(params, nowMs);
+  const table = new ProfileRouteTable(profile.routes);
+  const ways = new Map<ProfileRoute | null, Way>();
+  for (const route of [null, ...profile.routes]) {
+    ways.set(route, {
+      filters: null,
+      prefixLength: null,
+      retry: null,
+      budget: route?.retryable === true ? budget : null,
+      classes: route?.responseClasses ?? [],
+      timeouts: NO_TIMEOUTS,
+      headTimeoutMs: route?.timeoutMs ?? null,
+      allowL5dHeaders: false,
+      choice,
+      series: null,
+      profileSeries: new ProfileRouteSeries(backends.group, dst, route?.labels ?? {}),
+    });
+  }
+  const router = new ProfileRouter(table, ways);
+  return new Routing({ opaque: profile.opaque, http1: router, http2: router, tcp: choice, held: backends.held });
+}
+
+function choiceOf(profile: Profile, dst: string, backends: Backends): Choice {
+  const overrides = liveOverrides(profile);
+  if (overrides.length === 0) return new OnlyChoice(backends.service(dst, profile.parent));
+  return new OverrideChoice(
+    overrides,
+    overrides.map(({ authority, backend }) => ({
+      backend: backends.service(authority, backend),
+      filters: null,
+      series: null,
+    })),
+  );
+}

@@ -1,0 +1,366 @@
+import { Timer, type TimerOwner } from "@bowline/loop";
+import {
+  Backoff,
+  Classification,
+  decideProfileRetry,
+  decideRetry,
+  type FilterAnswer,
+  type HeaderEdits,
+  headTimeout,
+  NO_GRPC_STATUS,
+  overrideRetry,
+  overrideTimeouts,
+  REQUEST_OVERRIDE_HEADERS,
+  RetryDecision,
+  type RetryPolicy,
+  type Timeouts,
+  TryEnd,
+} from "@bowline/model";
+import type { FieldList } from "@bowline/wire";
+import type { Call } from "../call/call.ts";
+import { Cause } from "../failures.ts";
+import type { Side } from "../side.ts";
+import type { RouteError } from "../telemetry/route-series.ts";
+import { editFields } from "./edit-fields.ts";
+import { filterAnswerFields } from "./filter-answer.ts";
+import type { Way, WayBackend } from "./way.ts";
+
+const REQUEST_TIMER = 0;
+const RESPONSE_TIMER = 1;
+const IDLE_TIMER = 2;
+const HEAD_TIMER = 3;
+const BACKOFF_TIMER = 4;
+
+/** What becomes of a response's head. */
+export const HeadStep = {
+  /** It goes to the client. */
+  Pass: 0,
+  /** It waits for what follows it, which may show that the request is to be sent again. */
+  Hold: 1,
+  /** It is thrown away: the request is being sent again. */
+  Retried: 2,
+} as const;
+export type HeadStep = (typeof HeadStep)[keyof typeof HeadStep];
+
+/** A call on its way through a route: filters, timeouts, tries. Reused for one call after another. */
+export class RouteRun implements TimerOwner {
+  /** Where the call leaves a response head that is to be held. */
+  heldHead: FieldList | null = null;
+  readonly #side: Side;
+  readonly #requestTimer: Timer = new Timer(this, REQUEST_TIMER);
+  readonly #responseTimer: Timer = new Timer(this, RESPONSE_TIMER);
+  readonly #idleTimer: Timer = new Timer(this, IDLE_TIMER);
+  readonly #headTimer: Timer = new Timer(this, HEAD_TIMER);
+  readonly #backoffTimer: Timer = new Timer(this, BACKOFF_TIMER);
+  readonly #class: Classification = new Classification();
+  #call: Call | null = null;
+  #way: Way | null = null;
+  #backend: WayBackend | null = null;
+  #timeouts: Timeouts | null = null;
+  #retry: RetryPolicy | null = null;
+  #backoff: Backoff | null = null;
+  #heldStatus = 0;
+  #tries = 0;
+  #triedMs = 0;
+  #timedOut = false;
+  #ended = false;
+
+  constructor(side: Side) {
+    this.#side = side;
+  }
+
+  /** Sends the call the way that its route is, or answers it as the route says. */
+  begin(call: Call, way: Way): void {
+    this.#call = call;
+    this.#way = way;
+    this.#tries = 0;
+    this.#timedOut = false;
+    this.#ended = false;
+    this.#timeouts = way.timeouts;
+    this.#retry = way.retry;
+    call.run = this;
+    if (way.profileSeries !== null) way.profileSeries.requests.value += 1;
+    if (way.allowL5dHeaders) this.#takeOverrides(call, way);
+    const answer = this.#filter(way.filters, way.prefixLength);
+    if (answer !== null) {
+      this.#answer(answer);
+      return;
+    }
+    const { reactor } = this.#side.plane;
+    const { requestMs, idleMs } = this.#timeouts;
+    if (requestMs !== null) reactor.after(this.#requestTimer, requestMs);
+    if (idleMs !== null) reactor.after(this.#idleTimer, idleMs);
+    if (way.headTimeoutMs !== null) reactor.after(this.#requestTimer, way.headTimeoutMs);
+    this.#try();
+  }
+
+  /** The server has certainly not processed the request: it is sent again, and that is no retry. */
+  again(): void {
+    this.#tries -= 1;
+    this.#try();
+  }
+
+  /** All of the request is on its way. */
+  onRequestSent(): void {
+    const responseMs = this.#timeouts!.responseMs;
+    if (responseMs !== null) this.#side.plane.reactor.after(this.#responseTimer, responseMs);
+  }
+
+  /** Something moved, in either direction. */
+  onFrame(): void {
+    const idleMs = this.#timeouts!.idleMs;
+    if (idleMs !== null) this.#side.plane.reactor.after(this.#idleTimer, idleMs);
+  }
+
+  /** @param last nothing follows the head */
+  onHead(status: number, grpcStatus: number, last: boolean): HeadStep {
+    const call = this.#call!;
+    this.#headTimer.cancel();
+    const classification = this.#class;
+    classification.head(this.#way!.classes, call.grpc, status, grpcStatus);
+    if (last) classification.end(NO_GRPC_STATUS);
+    const hold = !last && grpcStatus === NO_GRPC_STATUS && call.grpc && this.#mayRetryByTrailers(status);
+    if (hold) {
+      this.#heldStatus = status;
+      return HeadStep.Hold;
+    }
+    return this.#decide(TryEnd.Response, status, grpcStatus) ? HeadStep.Retried : HeadStep.Pass;
+  }
+
+  /** Trailers follow a head that was held at once; true when the request is being sent again. */
+  onHeldTrailers(grpcStatus: number): boolean {
+    this.#class.end(grpcStatus);
+    return this.#decide(TryEnd.Response, this.#heldStatus, grpcStatus);
+  }
+
+  /** The head goes to the client. Returns it with the route's changes. */
+  passHead(fields: FieldList): FieldList {
+    if (this.#way!.headTimeoutMs !== null) this.#requestTimer.cancel();
+    this.heldHead = null;
+    const { filters } = this.#way!;
+    const own = this.#backend?.filters ?? null;
+    if ((filters === null || filters.responseEdits.length === 0) && (own === null || own.responseEdits.length === 0)) {
+      return fields;
+    }
+    return editFields(editFields(fields, own?.responseEdits ?? []), filters?.responseEdits ?? []);
+  }
+
+  /** The try failed without a response; true when the request is being sent again. */
+  onFailed(cause: Cause): boolean {
+    if (this.#ended) return false;
+    this.#headTimer.cancel();
+    this.#countTry(0, NO_GRPC_STATUS, routeError(cause));
+    if (this.#timedOut) return false;
+    return this.#decide(tryEndOf(cause), 0, NO_GRPC_STATUS);
+  }
+
+  /** The server would not take the request; true when it is being sent again. */
+  onRefusedStream(): boolean {
+    this.#headTimer.cancel();
+    return this.#decide(TryEnd.RefusedStream, 0, NO_GRPC_STATUS);
+  }
+
+  /**
+   * The call is over.
+   * @param status 0 without a response
+   */
+  end(status: number, grpcStatus: number, error: RouteError): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    const { series, profileSeries, budget } = this.#way!;
+    const call = this.#call!;
+    const { nowMs } = this.#side.plane.reactor;
+    if (error === "" && status !== 0) this.#countTry(status, grpcStatus, "");
+    if (series !== null) {
+      series.seconds.observe((nowMs - call.startMs) / 1000);
+      series.statuses.count(series.grpc ? grpcStatus : status === 0 ? -1 : status, error);
+      if (this.#tries > 1 && error === "" && !this.#class.failure) series.retrySuccesses.value += 1;
+    }
+    if (profileSeries === null) return;
+    if (budget !== null && error !== "") budget.deposit(nowMs);
+    const failure = error !== "" || this.#class.failure;
+    profileSeries.responded({
+      status,
+      failure,
+      grpcStatus,
+      error: this.#timedOut ? "timeout" : error && "unclassified",
+    });
+    if (status !== 0) profileSeries.latencyMs(status).observe(nowMs - call.startMs);
+  }
+
+  /** The call has gone. */
+  release(): void {
+    this.#requestTimer.cancel();
+    this.#responseTimer.cancel();
+    this.#idleTimer.cancel();
+    this.#headTimer.cancel();
+    this.#backoffTimer.cancel();
+    this.#call = null;
+    this.#way = null;
+    this.#backend = null;
+    this.#timeouts = null;
+    this.#retry = null;
+    this.#backoff = null;
+    this.heldHead = null;
+    this.#side.routeRuns.release(this);
+  }
+
+  onTimer(kind: number): void {
+    const call = this.#call!;
+    if (kind === BACKOFF_TIMER) {
+      this.#try();
+      return;
+    }
+    if (kind === HEAD_TIMER) {
+      this.#countTry(0, NO_GRPC_STATUS, "REQUEST_TIMEOUT");
+      if (this.#decide(TryEnd.HeadTimeout, 0, NO_GRPC_STATUS)) return;
+    }
+    this.#timedOut = true;
+    if (call.responseStarted) call.cutShort();
+    else call.refuse(Cause.RouteTimeout, "");
+  }
+
+  #try(): void {
+    const call = this.#call!;
+    const { reactor } = this.#side.plane;
+    this.#tries += 1;
+    this.#triedMs = reactor.nowMs;
+    const backend = this.#way!.choice.pick();
+    this.#backend = backend;
+    if (backend === null) {
+      call.refuse(Cause.LoadShed, "no backend is available");
+      return;
+    }
+    const answer = this.#filter(backend.filters, null);
+    if (answer !== null) {
+      this.#answer(answer);
+      return;
+    }
+    const timeoutMs = this.#retry === null ? null : headTimeout(this.#retry, this.#tries);
+    if (timeoutMs !== null) reactor.after(this.#headTimer, timeoutMs);
+    if (backend.series !== null) backend.series.requests.value += 1;
+    if (this.#way!.profileSeries !== null) this.#way!.profileSeries.actualRequests.value += 1;
+    backend.backend.send(call);
+  }
+
+  /** Decides whether to send again, and if so begins to; a response so far is thrown away then. */
+  #decide(end: TryEnd, status: number, grpcStatus: number): boolean {
+    const call = this.#call!;
+    const { nowMs } = this.#side.plane.reactor;
+    const way = this.#way!;
+    if (this.#retry !== null) {
+      const body = call.sentBody(this.#retry.requestBytesMax);
+      const decision = decideRetry(this.#retry, this.#tries, end, status, grpcStatus, body);
+      if (decision === RetryDecision.LimitReached) this.#count("limit");
+      if (decision !== RetryDecision.Retry) return false;
+      this.#count("retry");
+    } else if (way.budget !== null) {
+      const body = call.sentBody(Number.POSITIVE_INFINITY);
+      const { failure } = this.#class;
+      if (end === TryEnd.Response && failure && way.profileSeries !== null) way.profileSeries.retryable.value += 1;
+      const decision = decideProfileRetry(way.budget, end, failure, body, nowMs);
+      if (decision === RetryDecision.NoBudget && way.profileSeries !== null) way.profileSeries.noBudget.value += 1;
+      if (decision !== RetryDecision.Retry) return false;
+    } else {
+      return false;
+    }
+    if (end === TryEnd.Response) this.#countTry(status, grpcStatus, "");
+    this.#again(call);
+    return true;
+  }
+
+  #again(call: Call): void {
+    this.heldHead = null;
+    call.rewind();
+    const backoff = this.#retry?.backoff ?? null;
+    if (backoff === null) {
+      this.#try();
+      return;
+    }
+    this.#backoff ??= new Backoff(backoff, Math.random);
+    this.#side.plane.reactor.after(this.#backoffTimer, this.#backoff.next());
+  }
+
+  #mayRetryByTrailers(status: number): boolean {
+    if (status !== 200) return false;
+    const codes = this.#retry?.codes ?? null;
+    return codes !== null || this.#way!.budget !== null;
+  }
+
+  #count(what: "retry" | "limit"): void {
+    const { series } = this.#way!;
+    if (series === null) return;
+    if (what === "retry") series.retries.value += 1;
+    else series.retryLimitExceeded.value += 1;
+  }
+
+  #countTry(status: number, grpcStatus: number, error: RouteError): void {
+    const { profileSeries } = this.#way!;
+    const failure = error !== "" || this.#class.failure;
+    profileSeries?.tried({ status, failure, grpcStatus, error: error && "unclassified" });
+    const series = this.#backend?.series ?? null;
+    if (series === null) return;
+    series.statuses.count(this.#way!.series?.grpc === true ? grpcStatus : status === 0 ? -1 : status, error);
+    series.seconds.observe((this.#side.plane.reactor.nowMs - this.#triedMs) / 1000);
+  }
+
+  /** What the filters answer by themselves, or null; the request's head as they change it. */
+  #filter(filters: Way["filters"], prefixLength: number | null): FilterAnswer | null {
+    if (filters === null) return null;
+    const call = this.#call!;
+    if (filters.decides) {
+      const facts = this.#side.headFacts.of(call.head);
+      const { scheme, authority: host, port, path, query } = facts;
+      const answer = filters.answer({ scheme, host, port, path, query }, prefixLength, Math.random);
+      if (answer !== null) return answer;
+    }
+    const edits: readonly HeaderEdits[] = filters.requestEdits;
+    if (edits.length > 0) call.head = editFields(call.head, edits);
+    return null;
+  }
+
+  #answer(answer: FilterAnswer): void {
+    const call = this.#call!;
+    call.answer(filterAnswerFields(answer, call.grpc, this.#side.informational));
+  }
+
+  #takeOverrides(call: Call, way: Way): void {
+    const facts = this.#side.headFacts.of(call.head);
+    this.#timeouts = overrideTimeouts(way.timeouts, facts);
+    this.#retry = overrideRetry(way.retry, facts);
+    const named = REQUEST_OVERRIDE_HEADERS.filter((name) => facts.header(name, 0) !== null);
+    if (named.length > 0) call.head = editFields(call.head, [{ add: [], set: [], remove: named }]);
+  }
+}
+
+function tryEndOf(cause: Cause): TryEnd {
+  switch (cause) {
+    case Cause.Failfast:
+      return TryEnd.Failfast;
+    case Cause.LoadShed:
+      return TryEnd.Shed;
+    default:
+      return TryEnd.OtherError;
+  }
+}
+
+/** How a cause is labelled in the series of routes. */
+export function routeError(cause: Cause): RouteError {
+  switch (cause) {
+    case Cause.RouteTimeout:
+      return "REQUEST_TIMEOUT";
+    case Cause.Failfast:
+      return "FAIL_FAST";
+    case Cause.LoadShed:
+      return "LOAD_SHED";
+    case Cause.ConnectRefused:
+    case Cause.ConnectTimeout:
+    case Cause.ConnectUnreachable:
+    case Cause.ConnectFailed:
+    case Cause.UpstreamClosed:
+    case Cause.UpstreamReset:
+      return "IO";
+    default:
+      return "UNKNOWN";
+  }
+}

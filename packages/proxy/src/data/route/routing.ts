@@ -1,0 +1,97 @@
+import type { ProfileRoute, ProfileRouteTable, RequestFacts } from "@bowline/model";
+import type { Cause } from "../failures.ts";
+import type { Balanced } from "../pool/balanced.ts";
+import type { Choice, Way } from "./way.ts";
+
+/** Finds the way of a request; null when no route matches. */
+export interface HttpRouter {
+  find(facts: RequestFacts): Way | null;
+}
+
+/** One way for every request. */
+export class OneWay implements HttpRouter {
+  readonly #way: Way;
+
+  constructor(way: Way) {
+    this.#way = way;
+  }
+
+  find(_facts: RequestFacts): Way {
+    return this.#way;
+  }
+}
+
+/** Where the routes of a policy are found; gives the same object for the same route, rule and match. */
+export interface RouteTable<M> {
+  find(facts: RequestFacts): M | null;
+}
+
+/** The routes of a policy, HTTP's or gRPC's. */
+export class PolicyRouter<M> implements HttpRouter {
+  readonly #table: RouteTable<M>;
+  readonly #ways = new Map<M, Way>();
+  readonly #make: (match: M) => Way;
+
+  constructor(table: RouteTable<M>, make: (match: M) => Way) {
+    this.#table = table;
+    this.#make = make;
+  }
+
+  find(facts: RequestFacts): Way | null {
+    const match = this.#table.find(facts);
+    if (match === null) return null;
+    let way = this.#ways.get(match);
+    if (way === undefined) {
+      way = this.#make(match);
+      this.#ways.set(match, way);
+    }
+    return way;
+  }
+}
+
+/** The routes of a service profile; what matches none goes the default way. */
+export class ProfileRouter implements HttpRouter {
+  readonly #table: ProfileRouteTable;
+  readonly #ways: ReadonlyMap<ProfileRoute | null, Way>;
+
+  constructor(table: ProfileRouteTable, ways: ReadonlyMap<ProfileRoute | null, Way>) {
+    this.#table = table;
+    this.#ways = ways;
+  }
+
+  find(facts: RequestFacts): Way {
+    return this.#ways.get(this.#table.find(facts))!;
+  }
+}
+
+/** Where everything goes that is sent to one original destination, as the control plane has it. Never changed. */
+export class Routing {
+  /** Connections are passed on without a look at their bytes. */
+  readonly opaque: boolean;
+  /** For HTTP/1 and HTTP/2 requests; a cause when every request fails. */
+  readonly http1: HttpRouter | Cause;
+  readonly http2: HttpRouter | Cause;
+  /** For anything else; a cause when every connection fails. */
+  readonly tcp: Choice | Cause;
+  /** What it holds; to be released when it is replaced. */
+  readonly held: readonly Balanced[];
+
+  constructor(parts: {
+    readonly opaque: boolean;
+    readonly http1: HttpRouter | Cause;
+    readonly http2: HttpRouter | Cause;
+    readonly tcp: Choice | Cause;
+    readonly held: readonly Balanced[];
+  }) {
+    this.opaque = parts.opaque;
+    this.http1 = parts.http1;
+    this.http2 = parts.http2;
+    this.tcp = parts.tcp;
+    this.held = parts.held;
+  }
+}
+
+/** Everything fails for this cause. */
+export function failingRouting(cause: Cause): Routing {
+  return new Routing({ opaque: false, http1: cause, http2: cause, tcp: cause, held: [] });
+}
