@@ -29,6 +29,7 @@ export {
 export { HeadStep, headErrorReason, isHeadSizeError } from "./http1/head-step.ts";
 export { parseRequestHead, parseResponseHead } from "./http1/parse-head.ts";
 export { rewriteHead, rewrittenHeadBytes } from "./http1/rewrite-head.ts";
+export { methodOf } from "./http1/start-line.ts";
 export { Http2Connection } from "./http2/connection.ts";
 export {
   FIELD_LIST_STRIDE,

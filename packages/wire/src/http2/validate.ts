@@ -218,14 +218,18 @@ function pathIsValid(fields: FieldList, method: number): boolean {
   return fields.valueIs(index, ASTERISK) && fields.valueIs(method, OPTIONS);
 }
 
-/** uri-host and port without user information; and `host`, where it is there too, names the same. */
+/**
+ * uri-host and port without user information; and `host`, where it is there too, names the same. Requests that were HTTP/1
+ * may have both an absolute target and another host, or an empty one: those that carry `l5d-orig-proto` are to arrive so.
+ */
 function authorityIsValid(fields: FieldList): boolean {
   const entry = fields.find(NameId.Authority) * FIELD_LIST_STRIDE;
   const at = fields.entries[entry + FIELD_VALUE_AT]!;
   const end = fields.entries[entry + FIELD_VALUE_END]!;
   if (authorityError(fields.bytes, at, end) !== HeadStep.Ok) return false;
   const host = fields.find(NameId.Host);
-  return host < 0 || sameHost(fields, at, end, host * FIELD_LIST_STRIDE);
+  if (host < 0 || fields.find(NameId.L5dOrigProto) >= 0) return true;
+  return sameHost(fields, at, end, host * FIELD_LIST_STRIDE);
 }
 
 /** Letters count without case, and a scheme's own port as none: a client that writes both may write them differently. */

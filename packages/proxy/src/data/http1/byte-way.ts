@@ -212,7 +212,8 @@ export class ByteWay implements RequestWay, Requester {
       this.#server.fail(refusal, target.name);
       return null;
     }
-    const pool = poolFor(target, buf.bytes, head, this.#pool);
+    // A client of HTTP/1.0 has a connection of its own (proxy-facts §4.5).
+    const pool = head.minor === 0 ? null : poolFor(target, buf.bytes, head.hostStart, head.hostEnd, this.#pool);
     this.#pool = pool;
     if (connection.hasEarly) return adoptEarly(side, connection, pool);
     const idle = pool === null ? null : takeIdle(side, pool);

@@ -1,4 +1,3 @@
-import type { Head } from "@bowline/wire";
 import type { Connection } from "../connection.ts";
 import type { Side } from "../side.ts";
 import type { Target } from "../target.ts";
@@ -11,14 +10,20 @@ const HOST_POOLS_MAX = 1024;
 const HOST_BYTES_MAX = 300;
 
 /**
- * The pool for the request's Host; null when its connection must not be shared: HTTP/1.0, or no Host
- * (proxy-facts §4.5). `last` is the pool this client's previous request used, which mostly is the one again.
+ * The pool for requests to the host bytes[at, end); null when their connections must not be shared: there is none
+ * (proxy-facts §4.5). `last` is the pool of a request before to the same target, which mostly is the one again.
  */
-export function poolFor(target: Target, bytes: Uint8Array, head: Head, last: HostPool | null): HostPool | null {
-  const hostBytes = head.hostEnd - head.hostStart;
-  if (head.minor === 0 || hostBytes <= 0 || hostBytes > HOST_BYTES_MAX) return null;
-  if (last?.serves(bytes, head.hostStart, head.hostEnd)) return last;
-  const host = bytes.slice(head.hostStart, head.hostEnd);
+export function poolFor(
+  target: Target,
+  bytes: Uint8Array,
+  at: number,
+  end: number,
+  last: HostPool | null,
+): HostPool | null {
+  const hostBytes = end - at;
+  if (hostBytes <= 0 || hostBytes > HOST_BYTES_MAX) return null;
+  if (last?.serves(bytes, at, end)) return last;
+  const host = bytes.slice(at, end);
   const key = String.fromCharCode(...host);
   let pool = target.pools.get(key);
   if (pool === undefined) {
@@ -63,7 +68,12 @@ export function adoptEarly(side: Side, connection: Connection, pool: HostPool | 
 /** Keeps a connection for the next request, or closes it when there are enough. */
 export function giveBack(side: Side, client: Http1Client): void {
   const pool = client.pool;
-  if (pool === null || side.draining || pool.idle.length >= side.config.poolIdleConnectionsMax) {
+  if (
+    pool === null ||
+    side.draining ||
+    client.target.retired ||
+    pool.idle.length >= side.config.poolIdleConnectionsMax
+  ) {
     client.close();
     return;
   }

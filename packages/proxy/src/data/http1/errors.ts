@@ -1,17 +1,7 @@
 import { L5D_HEADERS } from "@bowline/contracts";
 import type { Buf } from "@bowline/loop";
 import { type Cause, FAILURES } from "../failures.ts";
-
-const REASON_PHRASES: Readonly<Record<number, string>> = {
-  400: "Bad Request",
-  403: "Forbidden",
-  408: "Request Timeout",
-  431: "Request Header Fields Too Large",
-  500: "Internal Server Error",
-  502: "Bad Gateway",
-  503: "Service Unavailable",
-  504: "Gateway Timeout",
-};
+import { REASON_PHRASES } from "./reason-phrases.ts";
 
 /**
  * Writes the response that stands for a failure into buf at `at` and returns its end: no body, `connection: close`

@@ -110,6 +110,11 @@ export class Http1Client implements StreamOwner, TimerOwner {
     return result;
   }
 
+  /** Bytes of the request are about to be written to the stream, by somebody else than `send`. */
+  sending(bytes: number): void {
+    this.#givenBytes += bytes;
+  }
+
   /** The server's kernel has acknowledged no byte of the request in hand. */
   nothingAcknowledged(): boolean {
     return this.stream.bytesAcknowledged() <= this.#givenBefore;
@@ -193,6 +198,7 @@ export class Http1Client implements StreamOwner, TimerOwner {
     const series = this.target.series.connect;
     stream.meter = series;
     series.opened();
+    this.target.member?.onReachable();
   }
 
   onBroken(stream: Stream, errno: number): void {
@@ -214,6 +220,7 @@ export class Http1Client implements StreamOwner, TimerOwner {
   }
 
   #onConnectFailed(errno: number): void {
+    this.target.member?.onUnreachable(null);
     this.#requester!.onConnectFailed(errno);
   }
 

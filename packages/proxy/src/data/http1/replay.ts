@@ -68,8 +68,12 @@ export class ReplayCopy {
  * delayed one the server may have read the request.
  */
 export function mayReplay(copy: ReplayCopy, exchange: Exchange, client: Http1Client, errno: number): boolean {
-  if (!client.reused || !copy.complete || copy.buf === null) return false;
-  return isIdempotent(exchange.method) || (errno === 0 && client.nothingAcknowledged());
+  return copy.complete && copy.buf !== null && mayRepeat(exchange.method, client, errno);
+}
+
+/** The same for a request of which somebody else knows whether all is still here. */
+export function mayRepeat(method: Method, client: Http1Client, errno: number): boolean {
+  return client.reused && (isIdempotent(method) || (errno === 0 && client.nothingAcknowledged()));
 }
 
 /** RFC 9110 §9.2.2. */

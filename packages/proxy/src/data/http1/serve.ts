@@ -19,6 +19,7 @@ import type { Side } from "../side.ts";
 import type { Target } from "../target.ts";
 import { BodyReader } from "./body-reader.ts";
 import { ByteWay } from "./byte-way.ts";
+import { CallWay } from "./call-way.ts";
 import { Ending, HALF_CLOSED_MS } from "./ending.ts";
 import { writeErrorResponse } from "./errors.ts";
 import { Exchange } from "./exchange.ts";
@@ -41,6 +42,7 @@ type State = (typeof State)[keyof typeof State];
 const PIPELINE_BYTES_MAX = 16384;
 
 const CLIENT_ID = asciiBytes(L5D_HEADERS.clientId);
+const HTTP2_SETTINGS = asciiBytes("http2-settings");
 
 /** The serving side of one client connection: reads requests and has them answered, one at a time and in order. */
 export class Http1Server implements StreamOwner, TimerOwner {
@@ -53,6 +55,8 @@ export class Http1Server implements StreamOwner, TimerOwner {
   readonly #intake: Intake;
   readonly #ending: Ending;
   readonly #bytes: ByteWay;
+  /** Made when there is a request for it. */
+  #calls: CallWay | null = null;
   readonly #timer: Timer = new Timer(this, 0);
   #state: State = State.Closed;
   #connection: Connection | null = null;
@@ -257,11 +261,18 @@ export class Http1Server implements StreamOwner, TimerOwner {
     if (side.draining) exchange.keepAlive = false;
     request.begin(requestBodyKind(head), head.contentLength);
     if (!upgrade) markHopByHop(buf.bytes, head);
+    if (head.upgradeIsH2c) markField(buf.bytes, head, HTTP2_SETTINGS);
     if (head.l5d && side.direction === "inbound") markField(buf.bytes, head, CLIENT_ID);
-    this.#way = this.#bytes;
-    const next = this.#way.begin(buf, head, end);
+    const way = upgrade || this.target.meta === null ? this.#bytes : this.#callWay();
+    this.#way = way;
+    const next = way.begin(buf, head, end);
     if (next >= 0) this.#state = request.done ? State.Waiting : State.Body;
     return next;
+  }
+
+  #callWay(): CallWay {
+    this.#calls ??= new CallWay(this.#side, this);
+    return this.#calls;
   }
 
   #takeBody(buf: Buf, at: number, end: number): number {
