@@ -23,6 +23,8 @@ interface Case {
   readonly requests: readonly FieldList[];
   readonly responses: readonly FieldList[];
   readonly body: boolean;
+  /** The request has a body too, and the response ends with trailers. */
+  readonly grpc?: boolean;
 }
 
 function request(path: string): FieldList {
@@ -60,6 +62,25 @@ function shared(list: FieldList): FieldList {
   return list;
 }
 
+function grpcRequest(): FieldList {
+  return fieldListOf([
+    [":method", "POST"],
+    [":scheme", "http"],
+    [":path", "/emojivoto.v1.EmojiService/ListAll"],
+    [":authority", "emoji-svc.emojivoto.svc.cluster.local:8080"],
+    ["te", "trailers"],
+    ["content-type", "application/grpc"],
+    ["user-agent", "grpc-go/1.60.0"],
+    ["grpc-accept-encoding", "gzip"],
+  ]);
+}
+
+const GRPC_STATUS = shared(
+  fieldListOf([
+    ["grpc-status", "0"],
+    ["grpc-message", ""],
+  ]),
+);
 const DATE = "Mon, 23 Nov 2026 01:31:31 GMT";
 const CASES: Case[] = [
   { name: "same", requests: [shared(request("/api/list"))], responses: [shared(response(DATE))], body: true },
@@ -69,6 +90,20 @@ const CASES: Case[] = [
     requests: Array.from({ length: VARIANTS }, (_, i) => request(`/api/list/${i * 7919}`)),
     responses: [shared(response(DATE))],
     body: true,
+  },
+  {
+    name: "grpc",
+    requests: [shared(grpcRequest())],
+    responses: [
+      shared(
+        fieldListOf([
+          [":status", "200"],
+          ["content-type", "application/grpc"],
+        ]),
+      ),
+    ],
+    body: true,
+    grpc: true,
   },
   { name: "no body", requests: [shared(request("/api/list"))], responses: [shared(response(DATE, 0))], body: false },
 ];
@@ -84,15 +119,17 @@ class Client implements Http2Handler<number> {
   ended = 0;
   bytes = 0;
   private next = 0;
-  readonly requests: readonly FieldList[];
+  readonly one: Case;
 
-  constructor(requests: readonly FieldList[]) {
-    this.requests = requests;
+  constructor(one: Case) {
+    this.one = one;
   }
 
   open(): void {
-    const fields = this.requests[this.next++ % this.requests.length]!;
-    if (this.connection.openStream(1, fields, true) === null) throw new Error("no room");
+    const { requests, grpc = false } = this.one;
+    const stream = this.connection.openStream(1, requests[this.next++ % requests.length]!, !grpc);
+    if (stream === null) throw new Error("no room");
+    if (grpc) this.connection.sendData(stream, BODY, 0, BODY.length, true);
   }
   onHead(stream: Http2Stream<number>, fields: FieldList, last: boolean): void {
     if (fields.find(NameId.Status) !== 0 || stream.user !== 1) throw new Error("not the response");
@@ -106,7 +143,9 @@ class Client implements Http2Handler<number> {
   end(): void {
     this.ended++;
   }
-  onTrailers(): void {}
+  onTrailers(): void {
+    this.end();
+  }
   onReset(): void {
     throw new Error("reset");
   }
@@ -125,21 +164,25 @@ class Server implements Http2Handler<number> {
     this.sink,
   );
   private next = 0;
-  readonly responses: readonly FieldList[];
-  readonly body: boolean;
+  readonly one: Case;
 
-  constructor(responses: readonly FieldList[], body: boolean) {
-    this.responses = responses;
-    this.body = body;
+  constructor(one: Case) {
+    this.one = one;
   }
 
-  onHead(stream: Http2Stream<number>): void {
-    const fields = this.responses[this.next++ % this.responses.length]!;
-    this.connection.sendHead(stream, fields, !this.body);
-    if (this.body && this.connection.sendData(stream, BODY, 0, BODY.length, true) !== BODY.length)
-      throw new Error("blocked");
+  onHead(stream: Http2Stream<number>, _fields: FieldList, last: boolean): void {
+    if (last) this.respond(stream);
   }
-  onData(): void {}
+  onData(stream: Http2Stream<number>, _bytes: Uint8Array, at: number, end: number, last: boolean): void {
+    this.connection.consumed(stream, end - at);
+    if (last) this.respond(stream);
+  }
+  respond(stream: Http2Stream<number>): void {
+    const { responses, body, grpc = false } = this.one;
+    this.connection.sendHead(stream, responses[this.next++ % responses.length]!, !body);
+    if (body) this.connection.sendData(stream, BODY, 0, BODY.length, !grpc);
+    if (grpc) this.connection.sendTrailers(stream, GRPC_STATUS);
+  }
   onTrailers(): void {}
   onReset(): void {
     throw new Error("reset");
@@ -165,8 +208,8 @@ function pass(sink: GrowingSink, to: Client | Server, nowMs: number): void {
 
 /** Nanoseconds an exchange, and bytes on the wire. */
 function run(one: Case, exchanges: number): { ns: number; wire: number } {
-  const client = new Client(one.requests);
-  const server = new Server(one.responses, one.body);
+  const client = new Client(one);
+  const server = new Server(one);
   client.connection.begin(0);
   server.connection.begin(0);
   for (let i = 0; i < 3; i++) exchange(client, server, 0);
