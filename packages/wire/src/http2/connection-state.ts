@@ -5,7 +5,7 @@ import { HpackDecoder } from "./hpack/decoder.ts";
 import { HpackEncoder } from "./hpack/encoder.ts";
 import { Bucket, EMPTY_FRAMES, OVERHEAD_FRAMES, PINGS, SETTINGS_FRAMES, WASTED_STREAMS } from "./limits.ts";
 import type { Http2Settings } from "./settings.ts";
-import type { Http2Stream } from "./stream.ts";
+import { type Http2Stream, NOT_STALLED } from "./stream.ts";
 import { StreamTable } from "./stream-table.ts";
 
 /** What a client assumes of a server whose SETTINGS it has not seen, as most HTTP/2 libraries do (RFC 9113 §6.5.2). */
@@ -114,8 +114,9 @@ export class ConnectionState<U> {
   readonly pingFrames: Bucket;
   readonly overhead: Bucket;
   replyBytes = 0;
-  stalledSinceMs = -1;
-  stalledWindow = 0;
+  /** Since when the connection's window was seen shut, and bytes sent since then. */
+  stalledSinceMs: number = NOT_STALLED;
+  stalledBytes = 0;
 
   constructor(role: Role, settings: Http2Settings, handler: Http2Handler<U>, sink: FrameSink) {
     this.role = role;

@@ -111,6 +111,20 @@ const FLOODS: Flood[] = [
     reason: "too many empty frames",
   },
   {
+    name: "interim responses",
+    role: Role.Client,
+    piece: () => headers(1, { ":status": "103" }),
+    taken: EMPTY_FRAMES.burst,
+    reason: "too many empty frames",
+  },
+  {
+    name: "DATA on streams that were reset",
+    first: joined(headers(1, GET), headers(3, { Upper: "case" })),
+    piece: () => data(3, "x"),
+    taken: OVERHEAD_FRAMES.burst,
+    reason: "too many useless frames",
+  },
+  {
     name: "SETTINGS",
     piece: () => settings([SettingId.InitialWindowSize, 1000]),
     taken: SETTINGS_FRAMES.burst - 1,

@@ -17,10 +17,11 @@ export interface Allowance {
 export const WASTED_STREAMS: Allowance = { burst: 1000, perSecond: 50 };
 
 /**
- * Frames without content that carry no END_STREAM (CVE-2019-9518): empty or all-padding DATA, empty CONTINUATION.
- * Some servers do send a few of them, so each exchange may have some.
+ * Frames that get no message further (CVE-2019-9518): empty or all-padding DATA without END_STREAM, empty CONTINUATION,
+ * interim responses. Honest peers do send some of them, so that each exchange earns a few.
  */
 export const EMPTY_FRAMES: Allowance = { burst: 1000, perSecond: 100 };
+export const EMPTIES_PER_EXCHANGE = 4;
 
 /** SETTINGS (CVE-2019-9515): each is answered, and may touch every stream. Adaptive peers send one a round trip. */
 export const SETTINGS_FRAMES: Allowance = { burst: 200, perSecond: 10 };
@@ -36,7 +37,7 @@ export const PINGS: Allowance = { burst: 2000, perSecond: 200 };
 /**
  * WINDOW_UPDATE, PRIORITY (CVE-2019-9513), unknown frames, frames on closed streams, and DATA frames that a tiny window
  * makes us send (CVE-2019-9511, costing SLIVER_COST each). DATA frames in either direction and heads earn EARN_PER_FRAME:
- * peers send two WINDOW_UPDATEs for each DATA frame at most.
+ * honest peers send two WINDOW_UPDATEs for each DATA frame at most.
  */
 export const OVERHEAD_FRAMES: Allowance = { burst: 10_000, perSecond: 1000 };
 export const EARN_PER_FRAME = 4;

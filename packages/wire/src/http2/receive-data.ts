@@ -41,12 +41,13 @@ export function receiveData<U>(
       fail(s, ErrorCode.EnhanceYourCalm, "too many empty frames");
       return;
     }
-  } else {
-    s.overhead.earn(EARN_PER_FRAME);
-    s.pingFrames.earn(1);
   }
   const stream = streamFor(s, id, length, content, last);
   if (s.failed) return;
+  if (stream !== null && content > 0) {
+    s.overhead.earn(EARN_PER_FRAME);
+    s.pingFrames.earn(1);
+  }
   if (padding > 0) receivePadding(s, stream, padding);
   s.dataLeft = content;
   s.padLeft = Math.max(pad, 0);

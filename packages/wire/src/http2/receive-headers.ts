@@ -247,7 +247,8 @@ function receiveResponse<U>(s: ConnectionState<U>, stream: Http2Stream<U>, field
       streamError(s, stream, ErrorCode.ProtocolError);
       return;
     }
-    s.handler.onHead(stream, fields, false);
+    countEmpty(s);
+    if (!s.failed) s.handler.onHead(stream, fields, false);
     return;
   }
   stream.state |= StreamBit.HeadSeen;

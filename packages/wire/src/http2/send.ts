@@ -56,6 +56,7 @@ export function sendData<U>(
     s.sendWindow -= taken;
     stream.sendWindow -= taken;
     stream.stalledBytes += taken;
+    s.stalledBytes += taken;
   }
   if (taken < offered) {
     waitToSend(s, stream);

@@ -1,6 +1,6 @@
 /** What one side of a connection allows the other, and how much it holds. All sizes in bytes. */
 export interface Http2Settings {
-  /** Largest dynamic table of the peer's encoder (RFC 7541 §4.2), at least the protocol's default of 4096. */
+  /** Largest dynamic table of the peer's encoder (RFC 7541 §4.2). */
   readonly headerTableBytes: number;
   /** Streams the peer may have open at once; 0 sets no limit. */
   readonly concurrentStreamsMax: number;

@@ -41,7 +41,10 @@ function connectionIsStalled<U>(s: ConnectionState<U>, limitMs: number): boolean
     s.stalledSinceMs = NOT_STALLED;
     return false;
   }
-  if (s.stalledSinceMs === NOT_STALLED) s.stalledSinceMs = s.nowMs;
+  if (s.stalledSinceMs === NOT_STALLED || s.stalledBytes >= STALL_PROGRESS_BYTES) {
+    s.stalledSinceMs = s.nowMs;
+    s.stalledBytes = 0;
+  }
   return s.nowMs - s.stalledSinceMs >= limitMs;
 }
 

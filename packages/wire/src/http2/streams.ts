@@ -2,7 +2,7 @@ import { assert } from "../assert.ts";
 import type { ConnectionState } from "./connection-state.ts";
 import { ErrorCode } from "./frame.ts";
 import { ResetBy, Role } from "./handler.ts";
-import { SPARE_STREAMS_MAX } from "./limits.ts";
+import { EMPTIES_PER_EXCHANGE, SPARE_STREAMS_MAX } from "./limits.ts";
 import { fail, replyRst, writeRst } from "./output.ts";
 import { renewConnectionWindow, renewStreamWindow } from "./receive-window.ts";
 import { dequeue } from "./send-queue.ts";
@@ -36,6 +36,7 @@ export function endSide<U>(s: ConnectionState<U>, stream: Http2Stream<U>, side: 
   if ((stream.state & STREAM_OVER) !== STREAM_OVER) return;
   s.closed.addEnded(stream.id);
   s.wasted.earn(1);
+  s.empties.earn(EMPTIES_PER_EXCHANGE);
   leave(s, stream);
   if (stream.unconsumed === 0) retire(s, stream);
 }
@@ -93,7 +94,7 @@ export function countWasted<U>(s: ConnectionState<U>): void {
 }
 
 /** Forgets a stream with all that lies unconsumed. */
-export function drop<U>(s: ConnectionState<U>, stream: Http2Stream<U>): void {
+function drop<U>(s: ConnectionState<U>, stream: Http2Stream<U>): void {
   if ((stream.state & StreamBit.Done) === 0) leave(s, stream);
   stream.state |= StreamBit.Reset;
   if (s.dataStream === stream) s.dataStream = null;
