@@ -2,7 +2,7 @@ import { assert } from "../assert.ts";
 import { ConnectionState, PingBit } from "./connection-state.ts";
 import type { FieldList } from "./fields.ts";
 import { ErrorCode, FRAME_BYTES_DEFAULT, FRAME_BYTES_LIMIT, STREAM_ID_LIMIT, WINDOW_BYTES_LIMIT } from "./frame.ts";
-import { type FrameSink, type Http2Handler, ResetBy, type Role } from "./handler.ts";
+import { type FrameSink, type Http2Handler, ResetBy, Role } from "./handler.ts";
 import { CONGESTED_OUTPUTS } from "./limits.ts";
 import { writePing, writePreface } from "./output.ts";
 import { receiveFrames } from "./receive.ts";
@@ -112,13 +112,15 @@ export class Http2Connection<U> {
     startDrain(this.s);
   }
 
-  /** The transport ended: onReset(ConnectionLost) for every stream that is not complete. */
+  /**
+   * The transport ended: onReset(ConnectionLost) for every stream that is not complete. The code is for whoever passes it
+   * on: a client that is gone wants nothing any more, a server that is gone is an error.
+   */
   lost(): void {
     const s = this.s;
     s.failed = true;
-    for (const stream of s.streams.list()) {
-      resetByPeer(s, stream, ErrorCode.InternalError, ResetBy.ConnectionLost);
-    }
+    const code = s.role === Role.Server ? ErrorCode.Cancel : ErrorCode.InternalError;
+    for (const stream of s.streams.list()) resetByPeer(s, stream, code, ResetBy.ConnectionLost);
   }
 
   /**

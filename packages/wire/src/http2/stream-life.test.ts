@@ -173,6 +173,13 @@ describe("a request whose stream ends early", () => {
     expect([engine.connection.openStreams, engine.connection.canOpen]).toEqual([0, false]);
   });
 
+  test("by its client's going away is cancelled", () => {
+    const engine = EngineUnderTest.started(Role.Server);
+    engine.receive(headers(1, GET, true));
+    engine.connection.lost();
+    expect(engine.events().at(-1)).toBe("reset 1 Cancel ConnectionLost");
+  });
+
   test("by a connection error is lost when the owner says so", () => {
     const engine = clientWith(1);
     engine.receive(ping("short"));
