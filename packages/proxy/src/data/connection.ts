@@ -278,6 +278,8 @@ export class Connection implements StreamOwner, TimerOwner, Meter, RoutingWaiter
 
   #serveHttp1(buf: Buf, at: number, end: number): void {
     this.#endDetection();
+    // Its requests go to endpoints of their own.
+    if (this.logical !== null && this.hasEarly) this.#early.reset();
     this.#side.http1Servers.acquire().begin(this, buf, at, end);
     this.#carry.clear();
   }
@@ -316,6 +318,14 @@ export class Connection implements StreamOwner, TimerOwner, Meter, RoutingWaiter
     this.endpoint = target;
     const { buf, at, end } = this.#carry;
     this.#relayTo(buf, at, end);
+  }
+
+  /** Finds an endpoint for a request that takes the connection over; false when there is none at the moment. */
+  pickEndpoint(): boolean {
+    if (this.logical === null || this.hasEarly) return true;
+    const endpoint = this.#earlyEndpoint();
+    if (endpoint !== null) this.endpoint = endpoint;
+    return endpoint !== null;
   }
 
   onNoTarget(cause: Cause): void {

@@ -1,6 +1,7 @@
+import type { TurnEnd } from "@bowline/loop";
 import { SentBody, Verdict } from "@bowline/model";
 import { ErrorCode, FieldList, type Http2Stream, ResetBy } from "@bowline/wire";
-import { Cause, FAILURES } from "../failures.ts";
+import { Cause, connectCause, FAILURES } from "../failures.ts";
 import type { Logical } from "../pool/logical.ts";
 import type { Member } from "../pool/member.ts";
 import { HeadStep, type RouteRun, routeError } from "../route/route-run.ts";
@@ -22,7 +23,7 @@ const RESENDS_MAX = 3;
  * passes bytes on as they come; what the other side does not take waits here, and is not confirmed (`consumed`) until it
  * does, so that flow control reaches through. Reused for one call after another.
  */
-export class Call {
+export class Call implements TurnEnd {
   asker: Asker | null = null;
   askStream: Http2Stream<Call> | null = null;
   answerer: Answerer | null = null;
@@ -69,6 +70,7 @@ export class Call {
   #assignedMs = 0;
   #loadEnded = true;
   #counted = false;
+  #dispatchAwaited = false;
   #resends = 0;
   /** Bytes of `#sent` that have gone out again; they were confirmed to the asker when they went out first. */
   #resendAt = 0;
@@ -174,7 +176,11 @@ export class Call {
       if (count > 0) this.asker?.consumed(this, count);
       if (count < frontEnd - frontAt) return;
     }
-    if (this.answerer === null || !this.#askDone || this.#sentDone) return;
+    if (this.answerer === null || !this.#askDone) return;
+    if (this.#sentDone) {
+      this.#settle();
+      return;
+    }
     const trailers = this.#requestTrailers;
     if (trailers !== null) this.answerer.sendTrailers(this, trailers);
     else this.answerer.sendData(this, this.#sent.bytes, 0, 0, true);
@@ -259,7 +265,7 @@ export class Call {
       if (from > at) this.answerer?.consumed(this, from - at);
     }
     if (from < end) this.#responseQueue.push(bytes, from, end);
-    else if (last) this.#given();
+    else if (last && this.#responseQueue.bytes === 0) this.#given();
   }
 
   onResponseTrailers(fields: FieldList): void {
@@ -294,11 +300,42 @@ export class Call {
       if (this.run?.onRefusedStream()) return;
       this.#resends += 1;
       this.rewind();
-      this.#side.dispatch(this);
+      this.run?.onResend();
+      this.redispatch();
     } else if (!this.responseStarted && (by === ResetBy.ConnectionLost || by === ResetBy.Unprocessed || this.isHttp1)) {
       // An HTTP/1 client knows no reset of a single request (proxy-facts §4.11).
       this.refuse(Cause.UpstreamReset, this.target!.name);
     } else this.#breakOff(code, by);
+  }
+
+  /** Its endpoint cannot be reached: nothing has been sent, and another may do. */
+  onConnectFailed(errno: number): void {
+    const member = this.#member;
+    const { name } = this.target!;
+    member?.onUnreachable(null);
+    if (member === null || member.fit || this.#resends >= RESENDS_MAX) {
+      this.refuse(connectCause(errno), name);
+      return;
+    }
+    this.#resends += 1;
+    this.rewind();
+    this.run?.onResend();
+    this.redispatch();
+  }
+
+  /**
+   * Sends the request anew, at the end of the turn: whoever has just been left may be in the middle of something, and is
+   * not to be met again there as the one who is asked next.
+   */
+  redispatch(): void {
+    this.#dispatchAwaited = true;
+    this.#side.plane.reactor.atTurnEnd(this);
+  }
+
+  onTurnEnd(): void {
+    if (!this.#dispatchAwaited) return;
+    this.#dispatchAwaited = false;
+    this.#side.dispatch(this);
   }
 
   /** Answers with a synthesised response, for want of a real one. */
@@ -437,7 +474,7 @@ export class Call {
 
   #settle(): void {
     if (!this.#givenDone) return;
-    if (this.#sentDone) this.#release();
+    if (this.#sentDone && this.#askDone) this.#release();
     else if (this.answerer === null) this.#stopRequest(ErrorCode.NoError);
   }
 
@@ -513,6 +550,7 @@ export class Call {
 
   #release(): void {
     this.#leaveFlight();
+    this.#dispatchAwaited = false;
     this.run?.release();
     this.run = null;
     this.#leaveMember();

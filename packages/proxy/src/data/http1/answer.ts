@@ -14,7 +14,7 @@ import {
 import type { Call } from "../call/call.ts";
 import type { Answerer } from "../call/ends.ts";
 import { OrigProto } from "../call/orig-proto.ts";
-import { Cause, connectCause } from "../failures.ts";
+import { Cause } from "../failures.ts";
 import { Output, type OutputOwner } from "../http2/output.ts";
 import type { Side } from "../side.ts";
 import type { Target } from "../target.ts";
@@ -80,7 +80,7 @@ export class Http1Answer implements Answerer, Requester, OutputOwner {
     const client = idle ?? dialNew(side, target, pool);
     if (typeof client === "number") {
       side.http1Answers.release(this);
-      call.refuse(connectCause(-client), target.name);
+      call.onConnectFailed(-client);
       return;
     }
     this.#begin(call, client, framing);
@@ -131,7 +131,7 @@ export class Http1Answer implements Answerer, Requester, OutputOwner {
   }
 
   onConnectFailed(errno: number): void {
-    this.#call!.refuse(connectCause(errno), this.#client!.target.name);
+    this.#call!.onConnectFailed(errno);
   }
 
   onServerDrained(): void {
@@ -173,23 +173,25 @@ export class Http1Answer implements Answerer, Requester, OutputOwner {
   onResponseByte(): void {}
 
   onInterim(buf: Buf, head: Head): boolean {
-    const call = this.#call!;
+    const client = this.#client!;
     markHopByHop(buf.bytes, head);
     readResponseFields(buf.bytes, head, this.#fields);
-    call.onResponseHead(this.#fields, false);
-    return this.#call === call;
+    this.#call!.onResponseHead(this.#fields, false);
+    return this.#client === client;
   }
 
   onResponse(buf: Buf, head: Head, _bodyEnd: number): boolean {
     const call = this.#call!;
-    const { body } = this.#client!;
+    const client = this.#client!;
+    const { body } = client;
     markHopByHop(buf.bytes, head);
     readResponseFields(buf.bytes, head, this.#fields);
-    const last = body.done && body.dataAt === body.dataEnd && body.trailersAt === body.trailersEnd;
+    const last = body.absent;
     if (last && this.#requestDone) this.#call = null;
     call.onResponseHead(this.#fields, last);
-    if (last) return this.#client !== null;
-    return this.#call === call && this.#deliver(call, buf);
+    // The call may have gone on to another server, and this object with it: only the connection tells.
+    if (this.#client !== client) return false;
+    return last || (this.#call === call && this.#deliver(call, buf));
   }
 
   onBody(buf: Buf, _at: number, _end: number): boolean {

@@ -17,6 +17,11 @@ export class BodyReader {
   #remaining = 0;
   readonly #chunks = new ChunkedScanner();
 
+  /** There is no body, not even an empty one in chunks. */
+  get absent(): boolean {
+    return this.#kind === BodyKind.None;
+  }
+
   /** The body has no other end than that of its connection. */
   get endsByClose(): boolean {
     return this.#kind === BodyKind.Close;

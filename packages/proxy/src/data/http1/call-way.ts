@@ -72,16 +72,16 @@ export class CallWay implements RequestWay, Asker, OutputOwner {
     this.requestUnwanted = false;
 
     const plan = this.#plan;
-    plan.origProto = readRequestFields(buf.bytes, head, server.target, this.#fields);
+    plan.origProto = readRequestFields(buf.bytes, head, server.connection.target, this.#fields);
     plan.fields = this.#fields;
     plan.head = head.method === Method.Head;
-    const headOnly = request.done && request.dataAt === request.dataEnd && request.trailersAt === request.trailersEnd;
     const call = side.calls.acquire();
+    call.logical = server.connection.logical;
     this.#call = call;
-    call.begin(this, server.target, plan, headOnly);
+    call.begin(this, server.target, plan, request.absent);
     // A call that is refused at once has left already.
     if (this.#call !== call) return -1;
-    if (!headOnly) this.#give(call, buf);
+    if (!request.absent) this.#give(call, buf);
     return next;
   }
 
@@ -201,7 +201,7 @@ export class CallWay implements RequestWay, Asker, OutputOwner {
     const last = done && trailers === null;
     this.#unconsumedBytes += dataEnd - dataAt;
     // Response and request are both complete: the call is over with the next word.
-    if (done && this.#ended) this.#call = null;
+    if (done && (this.#ended || this.#server.exchange.responseDone)) this.#call = null;
     if (dataAt < dataEnd || last) call.onRequestData(buf.bytes, dataAt, dataEnd, last);
     if (done && !last) call.onRequestTrailers(trailers!);
     const waits = !done && this.#call === call && this.#unconsumedBytes > UNCONSUMED_BYTES_MAX;

@@ -61,7 +61,7 @@ export function dialNew(side: Side, target: Target, pool: HostPool | null): Http
 /** Makes an HTTP/1 connection of the one that was opened before the client's protocol was known. */
 export function adoptEarly(side: Side, connection: Connection, pool: HostPool | null): Http1Client {
   const client = side.http1Clients.acquire();
-  client.adopt(connection, connection.target, pool);
+  client.adopt(connection, connection.endpoint!, pool);
   return client;
 }
 

@@ -91,8 +91,9 @@ export class Http1Server implements StreamOwner, TimerOwner {
     return this.#connection!.stream;
   }
 
+  /** The endpoint of requests that pass as they are. */
   get target(): Target {
-    return this.#connection!.target;
+    return this.#connection!.endpoint!;
   }
 
   /** One read of request bytes at most. */
@@ -263,8 +264,9 @@ export class Http1Server implements StreamOwner, TimerOwner {
     if (!upgrade) markHopByHop(buf.bytes, head);
     if (head.upgradeIsH2c) markField(buf.bytes, head, HTTP2_SETTINGS);
     if (head.l5d && side.direction === "inbound") markField(buf.bytes, head, CLIENT_ID);
-    const way = upgrade || this.target.meta === null ? this.#bytes : this.#callWay();
+    const way = upgrade || this.connection.logical === null ? this.#bytes : this.#callWay();
     this.#way = way;
+    if (upgrade && !this.connection.pickEndpoint()) return this.fail(Cause.Failfast, this.target.name);
     const next = way.begin(buf, head, end);
     if (next >= 0) this.#state = request.done ? State.Waiting : State.Body;
     return next;

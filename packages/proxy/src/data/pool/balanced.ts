@@ -144,8 +144,10 @@ export class Balanced implements Backend, MemberOwner, TimerOwner {
 
   onMemberUnreachable(member: Member, calls: CallQueue | null): void {
     member.stale = this.#set.refused(member.key, this.#side.plane.reactor.nowMs);
-    // HTTP/1 and TCP connections are tried anew with each request; an HTTP/2 connection is tried until it stands.
+    // An HTTP/2 connection is tried until it stands; HTTP/1 and TCP are tried with a request. The only endpoint there is
+    // goes on being tried with each.
     if (calls !== null) member.reachable = false;
+    else if (this.#balancer.readyCount > 1) member.suspend();
     this.onMemberChanged(member);
     if (calls !== null) this.#moveOn(calls);
   }

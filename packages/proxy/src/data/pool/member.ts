@@ -4,6 +4,13 @@ import type { CallQueue } from "../call/call-queue.ts";
 import type { Plane } from "../plane.ts";
 import type { Target } from "../target.ts";
 
+/** After a refused connection, and after many in a row. */
+const SUSPEND_MIN_MS = 100;
+const SUSPEND_MAX_MS = 10_000;
+
+const PROBE_TIMER = 0;
+const SUSPEND_TIMER = 1;
+
 /** Who has members, and decides where else a call may go when one cannot be reached. */
 export interface MemberOwner {
   /** It became fit for requests, or unfit. */
@@ -28,7 +35,9 @@ export class Member implements TimerOwner {
   readonly #owner: MemberOwner;
   readonly #plane: Plane;
   readonly #breaker: Breaker | null;
-  readonly #probeTimer: Timer = new Timer(this, 0);
+  readonly #probeTimer: Timer = new Timer(this, PROBE_TIMER);
+  readonly #suspendTimer: Timer = new Timer(this, SUSPEND_TIMER);
+  #refusals = 0;
 
   constructor(owner: MemberOwner, plane: Plane, key: string, target: Target, breaker: Breaker | null) {
     this.#owner = owner;
@@ -43,7 +52,16 @@ export class Member implements TimerOwner {
   }
 
   onReachable(): void {
+    this.#refusals = 0;
     this.#owner.onMemberReachable(this);
+  }
+
+  /** Gets no requests for a while: it refused a connection, and there are others. */
+  suspend(): void {
+    this.reachable = false;
+    this.#refusals += 1;
+    const waitMs = Math.min(SUSPEND_MAX_MS, SUSPEND_MIN_MS * 2 ** Math.min(this.#refusals - 1, 10));
+    this.#plane.reactor.after(this.#suspendTimer, waitMs);
   }
 
   onUnreachable(calls: CallQueue | null): void {
@@ -79,7 +97,12 @@ export class Member implements TimerOwner {
     if (this.#breaker?.abandon(epoch)) this.#owner.onMemberChanged(this);
   }
 
-  onTimer(_kind: number): void {
+  onTimer(kind: number): void {
+    if (kind === SUSPEND_TIMER) {
+      this.reachable = true;
+      this.#owner.onMemberChanged(this);
+      return;
+    }
     const { reactor } = this.#plane;
     const breaker = this.#breaker!;
     if (breaker.expire(reactor.nowMs)) this.#owner.onMemberChanged(this);
@@ -89,5 +112,6 @@ export class Member implements TimerOwner {
   /** It is no endpoint any more. */
   retire(): void {
     this.#probeTimer.cancel();
+    this.#suspendTimer.cancel();
   }
 }

@@ -94,10 +94,14 @@ export class RouteRun implements TimerOwner {
     this.#try();
   }
 
-  /** The server has certainly not processed the request: it is sent again, and that is no retry. */
+  /** The request goes out again. */
   again(): void {
-    this.#tries -= 1;
     this.#try();
+  }
+
+  /** No server has processed the request: that it is sent again is no retry. */
+  onResend(): void {
+    this.#tries -= 1;
   }
 
   /** All of the request is on its way. */
@@ -274,7 +278,7 @@ export class RouteRun implements TimerOwner {
     call.rewind();
     const backoff = this.#retry?.backoff ?? null;
     if (backoff === null) {
-      this.#try();
+      call.redispatch();
       return;
     }
     this.#backoff ??= new Backoff(backoff, Math.random);

@@ -74,15 +74,25 @@ export class ScriptedPlane {
   /** Waits for accepted and then for idle connections to go, and checks that nothing at all is left. */
   settle(): void {
     this.run(() => this.plane.open === 0);
-    const { inbound, outbound } = this.plane.config;
-    this.kernel.runFor(this.turn, Math.max(inbound.poolIdleTimeoutMs, outbound.poolIdleTimeoutMs) + 1500);
+    const { inbound, outbound, discoveryIdleTimeoutMs: idle } = this.plane.config;
+    const idleMs = Math.max(inbound.poolIdleTimeoutMs, outbound.poolIdleTimeoutMs);
+    // Connections of HTTP/2 and what was discovered go one after the other.
+    const http2IdleMs = this.#speaksHttp2 ? 2 * Math.max(idle.inbound, idle.outbound) : 0;
+    this.kernel.runFor(this.turn, Math.max(idleMs, http2IdleMs) + 1500);
     this.assertSettled();
+  }
+
+  /** Anything has been carried by HTTP/2, or asked of the control plane, which stays known for longer than the rest. */
+  get #speaksHttp2(): boolean {
+    const { inbound, outbound } = this.plane;
+    return inbound.http2Pools.size + outbound.http2Pools.size > 0 || outbound.discovery !== null;
   }
 
   assertSettled(): void {
     const { plane } = this;
     expect([plane.open, plane.inbound.requestsInFlight, plane.outbound.requestsInFlight]).toEqual([0, 0, 0]);
     expect([plane.inbound.idle.first, plane.outbound.idle.first]).toEqual([null, null]);
+    expect([plane.inbound.servers.length, plane.outbound.servers.length]).toEqual([0, 0]);
     expect(this.#lent.map((ledger) => ledger.leaks()).filter((leaks) => leaks !== "")).toEqual([]);
     for (const pipe of this.#freePipes) this.kernel.closePipe(pipe);
     this.#freePipes.clear();
@@ -129,6 +139,11 @@ export class ScriptedPlane {
       watch(side.connections as Recycler<object>, this.#ledger(`${side.direction} connections`));
       watch(side.http1Servers as Recycler<object>, this.#ledger(`${side.direction} HTTP/1 servers`));
       watch(side.http1Clients as Recycler<object>, this.#ledger(`${side.direction} HTTP/1 clients`));
+      watch(side.http1Answers as Recycler<object>, this.#ledger(`${side.direction} HTTP/1 answers`));
+      watch(side.calls as Recycler<object>, this.#ledger(`${side.direction} calls`));
+      watch(side.http1Answers as Recycler<object>, this.#ledger(`${side.direction} HTTP/1 answers`));
+      watch(side.calls as Recycler<object>, this.#ledger(`${side.direction} calls`));
+      watch(side.routeRuns as Recycler<object>, this.#ledger(`${side.direction} route runs`));
       watch(side.opaqueRelays as Recycler<object>, this.#ledger(`${side.direction} relays`));
     }
   }
