@@ -1,4 +1,4 @@
-import type { Buf } from "@bowline/loop";
+import type { Buf, TurnEnd } from "@bowline/loop";
 import {
   chunkErrorReason,
   ErrorCode,
@@ -14,7 +14,8 @@ import type { Call } from "../call/call.ts";
 import type { Asker } from "../call/ends.ts";
 import { OrigProto, readOrigProto } from "../call/orig-proto.ts";
 import { RequestPlan } from "../call/request-plan.ts";
-import { Cause } from "../failures.ts";
+import { Cause, FAILURES } from "../failures.ts";
+import { writeErrorFields } from "../http2/errors.ts";
 import { Output, type OutputOwner } from "../http2/output.ts";
 import type { Side } from "../side.ts";
 import { readRequestFields, readTrailerFields } from "./head-fields.ts";
@@ -30,7 +31,7 @@ const COLLECTED_BYTES_MAX = 65536;
 const UNCONSUMED_BYTES_MAX = 65536;
 
 /** HTTP/1 requests that become calls, and calls' responses that become HTTP/1. */
-export class CallWay implements RequestWay, Asker, OutputOwner {
+export class CallWay implements RequestWay, Asker, OutputOwner, TurnEnd {
   requestUnwanted = false;
   readonly #side: Side;
   readonly #server: Http1Server;
@@ -40,6 +41,8 @@ export class CallWay implements RequestWay, Asker, OutputOwner {
   /** The call in hand; null between requests, and once nothing is expected of it nor it of us. */
   #call: Call | null = null;
   #trailers: FieldList | null = null;
+  /** A synthesised response that goes out at the end of the turn. */
+  #refusal: FieldList | null = null;
   #unconsumedBytes = 0;
   #framing: Framing = Framing.None;
   /** The whole response has been collected. */
@@ -80,7 +83,7 @@ export class CallWay implements RequestWay, Asker, OutputOwner {
     this.#call = call;
     call.begin(this, server.target, plan, request.absent);
     // A call that is refused at once has left already.
-    if (this.#call !== call) return -1;
+    if (this.#call !== call) return this.#refusal === null ? -1 : next;
     if (!request.absent) this.#give(call, buf);
     return next;
   }
@@ -111,6 +114,7 @@ export class CallWay implements RequestWay, Asker, OutputOwner {
   reset(): void {
     this.#leave();
     this.#ended = false;
+    this.#refusal = null;
     this.#output.clear();
   }
 
@@ -162,7 +166,25 @@ export class CallWay implements RequestWay, Asker, OutputOwner {
     this.#call = null;
     // Interim responses that are still here would only delay it.
     this.#output.clear();
-    this.#server.answerFailure(cause, detail);
+    if (FAILURES[cause].closes || !this.#server.request.done) {
+      this.#server.answerFailure(cause, detail);
+      return;
+    }
+    // It may have been refused while its head was being taken: the next request must not begin before that is done.
+    this.#refusal = writeErrorFields(cause, detail, false, this.#side.informational);
+    this.#side.plane.reactor.atTurnEnd(this);
+  }
+
+  onTurnEnd(): void {
+    const fields = this.#refusal;
+    if (fields === null) return;
+    this.#refusal = null;
+    const { exchange } = this.#server;
+    let line: Uint8Array | null = null;
+    if (!exchange.keepAlive) line = CLOSE_LINE;
+    else if (exchange.http10) line = KEEP_ALIVE_LINE;
+    writeResponseHead(this.#output, fields, exchange.http10 ? 0 : 1, statusOf(fields), Framing.Plain, line);
+    this.#end(null);
   }
 
   breakOff(call: Call, _code: ErrorCode): void {
