@@ -43,6 +43,8 @@ export interface Failure {
   readonly message: string;
   /** The request itself is at fault: its sender may be told why, whoever it is. */
   readonly clientFault: boolean;
+  /** The client's connection is closed with it, so that its next request may go better on another. */
+  readonly closes: boolean;
 }
 
 const Grpc = {
@@ -55,6 +57,9 @@ const Grpc = {
   Unavailable: 14,
 } as const;
 
+/** What says nothing about the connection: the next request may be another matter. */
+const KEPT_OPEN: ReadonlySet<string> = new Set(["route-not-found", "route-timeout", "forbidden"]);
+
 function failure(
   name: string,
   status: number,
@@ -63,7 +68,7 @@ function failure(
   message: string,
   clientFault = false,
 ): Failure {
-  return { name, status, grpcStatus, errorLabel, message, clientFault };
+  return { name, status, grpcStatus, errorLabel, message, clientFault, closes: !KEPT_OPEN.has(name) };
 }
 
 /** The one table of failures (proxy-facts §4.11): statuses, metric label, name and text of each cause. */

@@ -180,6 +180,8 @@ export class Http2Server implements StreamOwner, TimerOwner, Http2Handler<Call>,
     this.#engine.sendHead(stream, writeErrorFields(cause, detail, call.grpc, side.informational), true);
     // The client may still be sending its request: it learns that nobody reads it (RFC 9113 §8.1).
     this.#engine.reset(stream, ErrorCode.NoError);
+    // The client's next requests may go better on another connection (proxy-facts §4.11).
+    if (FAILURES[cause].closes) this.#engine.drain();
   }
 
   breakOff(call: Call, code: ErrorCode): void {
