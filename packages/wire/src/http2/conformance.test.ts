@@ -121,7 +121,7 @@ const SERVER_ROWS: Row[] = [
   ],
   ["§5.1.1 ids may be passed over", joined(headers(1, GET, true), headers(901, GET, true)), ""],
   [
-    "§5.3.1 of RFC 7540, HEADERS depending on itself are not looked at",
+    "§5.3.2 HEADERS that depend on their own stream, which RFC 7540 did not allow",
     frame(
       FrameType.Headers,
       Flag.EndHeaders | Flag.EndStream | Flag.Priority,
@@ -175,6 +175,16 @@ const SERVER_ROWS: Row[] = [
     "§6.3 PRIORITY of a wrong size",
     joined(POST_HEADERS, frame(FrameType.Priority, 0, 1, new Uint8Array(4))),
     "RstStream 1 FrameSizeError",
+  ],
+  [
+    "§5.3.2 PRIORITY that depends on its own stream",
+    frame(FrameType.Priority, 0, 1, joined(uint32(1), Uint8Array.of(7))),
+    "",
+  ],
+  [
+    "§6.3 PRIORITY of a wrong size on an idle stream",
+    frame(FrameType.Priority, 0, 1, new Uint8Array(6)),
+    "GoAway FrameSizeError last 0",
   ],
   ["§6.4 RST_STREAM on stream 0", rst(0, 8), "GoAway ProtocolError last 0"],
   [

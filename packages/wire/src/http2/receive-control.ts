@@ -38,27 +38,18 @@ export function isIdle<U>(s: ConnectionState<U>, id: number): boolean {
   return s.role === Role.Server ? id > s.lastPeerId : s.nextId > 0 && id >= s.nextId;
 }
 
-/** RFC 9113 §6.3: read and ignored. */
-export function receivePriority<U>(
-  s: ConnectionState<U>,
-  bytes: Uint8Array,
-  at: number,
-  end: number,
-  id: number,
-): void {
+/**
+ * RFC 9113 §6.3: ignored but for its form. That no stream may depend on itself (RFC 7540 §5.3.1) went with priorities.
+ */
+export function receivePriority<U>(s: ConnectionState<U>, payloadBytes: number, id: number): void {
   if (id === 0) {
     fail(s, ErrorCode.ProtocolError, "PRIORITY on stream 0");
     return;
   }
-  if (!countOverhead(s)) return;
+  if (!countOverhead(s) || payloadBytes === PRIORITY_BYTES) return;
   const stream = s.streams.get(id);
-  if (end - at !== PRIORITY_BYTES) {
-    if (stream === null) fail(s, ErrorCode.FrameSizeError, "PRIORITY of a wrong size");
-    else streamError(s, stream, ErrorCode.FrameSizeError);
-  } else if (stream !== null && readUint31(bytes, at) === id) {
-    // RFC 7540 §5.3.1: no stream depends on itself. RFC 9113 left the rule out with all of priorities.
-    streamError(s, stream, ErrorCode.ProtocolError);
-  }
+  if (stream === null) fail(s, ErrorCode.FrameSizeError, "PRIORITY of a wrong size");
+  else streamError(s, stream, ErrorCode.FrameSizeError);
 }
 
 /** RFC 9113 §6.4. */

@@ -108,7 +108,7 @@ function receiveFrame<U>(
       receiveGoAway(s, bytes, at, end, id);
       return;
     case FrameType.Priority:
-      receivePriority(s, bytes, at, end, id);
+      receivePriority(s, end - at, id);
       return;
     case FrameType.PushPromise:
       // A client may never push, and as one we have forbidden it (RFC 9113 §6.6, §8.4).
