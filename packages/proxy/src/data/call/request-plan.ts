@@ -77,7 +77,7 @@ export function mutableCopy(fields: FieldList): FieldList {
   return copy;
 }
 
-export function startsWith(fields: FieldList, index: number, prefix: Uint8Array): boolean {
+function startsWith(fields: FieldList, index: number, prefix: Uint8Array): boolean {
   const { bytes, entries } = fields;
   const at = entries[index * 4 + 1]!;
   if (entries[index * 4 + 2]! - at < prefix.length) return false;
