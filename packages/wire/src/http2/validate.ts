@@ -95,13 +95,14 @@ function examine(fields: FieldList): number {
     } else {
       pseudoOver = true;
       if (!nameIsValid(fields, index, id) || !fieldIsAllowed(fields, index, id)) return Verdict.Malformed;
+      if (meta >>> META_STATIC_SHIFT === 0 && !valueIsValid(fields, index)) return Verdict.Malformed;
       if (id === NameId.ContentLength) {
         if ((bits & Verdict.Length) !== 0 || parseLength(fields, index) < 0) return Verdict.Malformed;
         bits |= Verdict.Length;
       }
     }
-    if (meta >>> META_STATIC_SHIFT === 0 && !valueIsValid(fields, index)) return Verdict.Malformed;
   }
+  // These look at the values of pseudo-fields, each by its own and stricter rule.
   const kind =
     seen === 0 ? Verdict.Trailers : (seen & SEEN_STATUS) !== 0 ? response(fields, seen) : request(fields, seen);
   return kind === Verdict.Malformed ? kind : kind | bits;
