@@ -163,7 +163,8 @@ function receiveOpening<U>(
 ): void {
   if (id <= s.lastPeerId) {
     const by = s.closed.closedBy(id);
-    if (by === ClosedBy.Us) {
+    // Trailers of a request that our GOAWAY left unprocessed are no fault either (RFC 9113 §6.8).
+    if (by === ClosedBy.Us || (s.goAwaySent && id > s.goAwayId)) {
       countStale(s);
       return;
     }

@@ -266,6 +266,9 @@ describe("going away", () => {
     engine.receive(joined(headers(9, GET, true), data(9, "x"), data(7, "y", true)));
     expect(engine.sent()).toEqual(["GoAway EnhanceYourCalm last 7"]);
     expect(engine.events().at(-1)).toBe("data 7 y end");
+    // A request that was under way then, whatever it ends with.
+    engine.receive(joined(headers(11, POST), data(11, "x"), headers(11, [["x-sum", "1"]], true)));
+    expect([engine.sent(), engine.connection.failed]).toEqual([[], false]);
     // A connection error later does not take the promise back.
     engine.receive(ping("short"));
     expect(engine.sent()).toEqual(["GoAway FrameSizeError last 7"]);
