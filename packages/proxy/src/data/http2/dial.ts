@@ -1,10 +1,12 @@
 import { Timer, type TimerOwner } from "@bowline/loop";
+import type { Http2Settings } from "@bowline/wire";
 import type { Call } from "../call/call.ts";
 import { CallQueue } from "../call/call-queue.ts";
 import { Cause, connectCause } from "../failures.ts";
 import type { Side } from "../side.ts";
 import type { Target } from "../target.ts";
 import { Http2Client } from "./relay.ts";
+import { http2EndpointSettings } from "./settings.ts";
 
 /** Connections to one endpoint at most; what its stream limits leave no room for waits. */
 const CONNECTIONS_MAX = 8;
@@ -26,6 +28,7 @@ export class Http2Pool implements TimerOwner {
   readonly target: Target;
   /** PINGs while calls are open, where the endpoint is known to want them; null for none. */
   readonly keepAlive: KeepAlive | null;
+  readonly settings: Http2Settings;
   readonly #side: Side;
   readonly #clients: Http2Client[] = [];
   readonly #waiting: CallQueue = new CallQueue();
@@ -39,6 +42,7 @@ export class Http2Pool implements TimerOwner {
     this.#side = side;
     this.target = target;
     this.keepAlive = keepAliveOf(target);
+    this.settings = http2EndpointSettings(side.plane.http2ClientSettings, target.meta?.http2 ?? null);
     side.http2Pools.add(this);
   }
 

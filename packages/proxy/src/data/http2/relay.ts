@@ -14,7 +14,7 @@ import { Carry, HEADROOM_BYTES, READ_BYTES_FIRST, READ_BYTES_MAX } from "../http
 import type { Side } from "../side.ts";
 import type { Http2Pool } from "./dial.ts";
 import { Output, type OutputOwner } from "./output.ts";
-import { HTTP2_CARRY_BYTES_MAX } from "./settings.ts";
+import { carryBytesMax } from "./settings.ts";
 
 const CONNECT_TIMER = 0;
 const PING_TIMER = 1;
@@ -32,6 +32,7 @@ export class Http2Client implements StreamOwner, TimerOwner, Http2Handler<Call>,
   readonly #engine: Http2Connection<Call>;
   readonly #output: Output;
   readonly #carry: Carry;
+  readonly #carryBytesMax: number;
   readonly #connectTimer: Timer = new Timer(this, CONNECT_TIMER);
   readonly #pingTimer: Timer = new Timer(this, PING_TIMER);
   readonly #pongTimer: Timer = new Timer(this, PONG_TIMER);
@@ -45,7 +46,8 @@ export class Http2Client implements StreamOwner, TimerOwner, Http2Handler<Call>,
     this.#stream = new Stream(reactor, bufs, this);
     this.#carry = new Carry(reactor.io, bufs);
     this.#output = new Output(side.plane, this, this.#stream);
-    this.#engine = new Http2Connection(Role.Client, side.plane.http2ClientSettings, this, this.#output);
+    this.#engine = new Http2Connection(Role.Client, pool.settings, this, this.#output);
+    this.#carryBytesMax = carryBytesMax(pool.settings);
   }
 
   /** Begins to connect; 0, or -errno when that failed at once. */
@@ -117,7 +119,7 @@ export class Http2Client implements StreamOwner, TimerOwner, Http2Handler<Call>,
 
   onReadable(stream: Stream): void {
     const carry = this.#carry;
-    carry.makeRoom(HTTP2_CARRY_BYTES_MAX);
+    carry.makeRoom(this.#carryBytesMax);
     const held = carry.buf;
     const buf = held ?? this.#side.plane.rx;
     const at = held === null ? HEADROOM_BYTES : carry.end;

@@ -17,7 +17,7 @@ import { Carry, HEADROOM_BYTES, READ_BYTES_FIRST, READ_BYTES_MAX } from "../http
 import type { Side } from "../side.ts";
 import { writeErrorFields } from "./errors.ts";
 import { Output, type OutputOwner } from "./output.ts";
-import { HTTP2_CARRY_BYTES_MAX } from "./settings.ts";
+import { carryBytesMax } from "./settings.ts";
 
 /** A connection that has ended is closed after this, whatever its client does. */
 const LINGER_MS = 2000;
@@ -38,6 +38,7 @@ export class Http2Server implements StreamOwner, TimerOwner, Http2Handler<Call>,
   readonly #engine: Http2Connection<Call>;
   readonly #output: Output;
   readonly #carry: Carry;
+  readonly #carryBytesMax: number;
   readonly #prefaceTimer: Timer = new Timer(this, PREFACE_TIMER);
   readonly #pingTimer: Timer = new Timer(this, PING_TIMER);
   readonly #pongTimer: Timer = new Timer(this, PONG_TIMER);
@@ -51,6 +52,7 @@ export class Http2Server implements StreamOwner, TimerOwner, Http2Handler<Call>,
     this.#connection = connection;
     this.#carry = new Carry(reactor.io, bufs);
     this.#output = new Output(side.plane, this, connection.stream);
+    this.#carryBytesMax = carryBytesMax(side.http2ServerSettings);
     this.#engine = new Http2Connection(Role.Server, side.http2ServerSettings, this, this.#output);
   }
 
@@ -91,7 +93,7 @@ export class Http2Server implements StreamOwner, TimerOwner, Http2Handler<Call>,
       return;
     }
     const carry = this.#carry;
-    carry.makeRoom(HTTP2_CARRY_BYTES_MAX);
+    carry.makeRoom(this.#carryBytesMax);
     const held = carry.buf;
     const buf = held ?? this.#side.plane.rx;
     const at = held === null ? HEADROOM_BYTES : carry.end;

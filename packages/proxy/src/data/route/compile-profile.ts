@@ -1,8 +1,11 @@
+import { L5D_HEADERS } from "@bowline/contracts";
 import {
+  FilterChain,
   liveOverrides,
   type Profile,
   type ProfileRoute,
   ProfileRouteTable,
+  type RequestHeaders,
   RetryBudget,
   retryBudgetFault,
 } from "@bowline/model";
@@ -23,9 +26,17 @@ export function compileProfile(profile: Profile, backends: Backends): Routing {
   const budget = params === null || retryBudgetFault(params) !== null ? null : new RetryBudget(params, nowMs);
   const table = new ProfileRouteTable(profile.routes);
   const ways = new Map<ProfileRoute | null, Way>();
+  // The inbound proxy looks its profile up by this (proxy-facts §4.12).
+  const canonical: RequestHeaders = {
+    kind: "request-headers",
+    add: [],
+    set: [[L5D_HEADERS.dstCanonical, dst]],
+    remove: [],
+  };
+  const filters = profile.routes.length === 0 ? null : new FilterChain([canonical]);
   for (const route of [null, ...profile.routes]) {
     ways.set(route, {
-      filters: null,
+      filters,
       prefixLength: null,
       retry: null,
       budget: route?.retryable === true ? budget : null,

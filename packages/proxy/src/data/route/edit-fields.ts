@@ -22,3 +22,24 @@ function dropNamed(fields: FieldList, name: string): void {
     if (!fields.dropped(i) && fields.nameText(i) === name) fields.drop(i);
   }
 }
+
+/** An edited head that is remembered with the one it was made from. */
+class EditedHead {
+  readonly edits: readonly HeaderEdits[];
+  readonly fields: FieldList;
+
+  constructor(edits: readonly HeaderEdits[], fields: FieldList) {
+    this.edits = edits;
+    this.fields = fields;
+  }
+}
+
+/** As editFields. A head that comes again is edited once, and its result shared, so that its encoding is remembered. */
+export function editHead(fields: FieldList, edits: readonly HeaderEdits[]): FieldList {
+  if (!fields.shared || edits.length === 0) return editFields(fields, edits);
+  if (fields.plan instanceof EditedHead && fields.plan.edits === edits) return fields.plan.fields;
+  const edited = editFields(fields, edits);
+  edited.share();
+  fields.plan = new EditedHead(edits, edited);
+  return edited;
+}

@@ -21,7 +21,7 @@ import type { Call } from "../call/call.ts";
 import { Cause } from "../failures.ts";
 import type { Side } from "../side.ts";
 import type { RouteError } from "../telemetry/route-series.ts";
-import { editFields } from "./edit-fields.ts";
+import { editFields, editHead } from "./edit-fields.ts";
 import { filterAnswerFields } from "./filter-answer.ts";
 import type { Way, WayBackend } from "./way.ts";
 
@@ -319,7 +319,7 @@ export class RouteRun implements TimerOwner {
       if (answer !== null) return answer;
     }
     const edits: readonly HeaderEdits[] = filters.requestEdits;
-    if (edits.length > 0) call.head = editFields(call.head, edits);
+    if (edits.length > 0) call.head = editHead(call.head, edits);
     return null;
   }
 
