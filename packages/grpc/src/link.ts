@@ -28,6 +28,10 @@ export class Http2Link<U> implements ByteStreamOwner {
   #blocked = false;
   #paused = false;
   #flushScheduled = false;
+  /** The engine is at work, and may be calling whoever calls us. */
+  #inEngine = false;
+  /** close() was called meanwhile. */
+  #closeWanted: { readonly code: ErrorCode; readonly error: Error | null } | null = null;
   readonly #flushNow: () => void = () => {
     this.#flushScheduled = false;
     this.#flush();
@@ -57,14 +61,20 @@ export class Http2Link<U> implements ByteStreamOwner {
   tick(stallMsMax: number): void {
     if (this.closed) return;
     const nowMs = this.#clock.nowMs();
+    this.#inEngine = true;
     this.http2.checkOpening(nowMs);
     this.http2.checkStalled(nowMs, stallMsMax);
+    this.#leaveEngine();
     this.#flush();
   }
 
-  /** Says goodbye with `code` and closes; open streams end as lost. */
+  /** Says goodbye with `code` and closes; open streams end as lost. During a callback it waits for the callback's end. */
   close(code: ErrorCode, error: Error | null): void {
     if (this.closed) return;
+    if (this.#inEngine) {
+      this.#closeWanted ??= { code, error };
+      return;
+    }
     this.http2.goAway(code);
     this.#writeOutput();
     this.stream.end();
@@ -74,6 +84,7 @@ export class Http2Link<U> implements ByteStreamOwner {
   onBytes(bytes: Uint8Array): void {
     if (this.closed) return;
     const nowMs = this.#clock.nowMs();
+    this.#inEngine = true;
     if (this.#carryEnd === 0) {
       const taken = this.http2.receive(bytes, 0, bytes.length, nowMs);
       this.#keep(bytes, taken, bytes.length);
@@ -82,6 +93,8 @@ export class Http2Link<U> implements ByteStreamOwner {
       const taken = this.http2.receive(this.#carry, 0, this.#carryEnd, nowMs);
       this.#dropFromCarry(taken);
     }
+    this.#leaveEngine();
+    if (this.closed) return;
     this.#owner.onReceived();
     this.flushSoon();
   }
@@ -97,10 +110,13 @@ export class Http2Link<U> implements ByteStreamOwner {
 
   #flush(): void {
     if (this.closed) return;
-    while (!this.#blocked && this.#output.end > 0) {
+    while (!this.closed && !this.#blocked && this.#output.end > 0) {
       this.#writeOutput();
+      this.#inEngine = true;
       this.http2.drained();
+      this.#leaveEngine();
     }
+    if (this.closed) return;
     if (this.http2.failed) {
       this.stream.end();
       this.#finish(new Error(`HTTP/2 connection error: ${this.http2.errorReason}`));
@@ -110,6 +126,13 @@ export class Http2Link<U> implements ByteStreamOwner {
     } else {
       this.#pauseOrResume();
     }
+  }
+
+  #leaveEngine(): void {
+    this.#inEngine = false;
+    const wanted = this.#closeWanted;
+    this.#closeWanted = null;
+    if (wanted !== null) this.close(wanted.code, wanted.error);
   }
 
   #writeOutput(): void {

@@ -247,7 +247,7 @@ export class ClientCall implements OutgoingOwner, IncomingOwner {
       case ResetBy.Unprocessed:
         return new GrpcError(GrpcStatus.Unavailable, "refused by the server");
       case ResetBy.PeerFault:
-        return new GrpcError(GrpcStatus.Internal, `the server broke HTTP/2's rules (error ${code})`);
+        return new GrpcError(grpcStatusOfReset(code), `the server stalled or broke HTTP/2's rules (error ${code})`);
       default:
         return new GrpcError(grpcStatusOfReset(code), `reset by the server (HTTP/2 error ${code})`);
     }

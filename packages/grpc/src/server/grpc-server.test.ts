@@ -325,6 +325,19 @@ describe("pushed streams", () => {
     expect(server.bufferedBytes).toBe(0);
   });
 
+  test("end when a reader does not read at all for too long", async () => {
+    const { stream, exchange, clock, ends } = await openStream({ limits: { stallMsMax: 30_000 } });
+    for (let i = 0; i < 70; i++) stream.send({ payload: KIB });
+    for (let second = 0; second < 40 && !exchange.over; second++) {
+      await settled();
+      clock.advance(1_000);
+    }
+    await eventually(() => exchange.over);
+    expect(exchange.reset).toBe(ErrorCode.EnhanceYourCalm);
+    expect(stream.closed).toBe(true);
+    expect(ends).toEqual(["bowline.testing.Echo/ServerStream 8"]);
+  });
+
   test("have one limit for all slow readers together", async () => {
     const { stream, exchange } = await openStream({ limits: { bufferBytesMax: 50_000 } });
     while (!stream.closed) stream.send({ payload: KIB });
@@ -492,6 +505,26 @@ describe("a server that ends", () => {
     await made.server.close();
     expect(await next).toMatch(/^UNAVAILABLE/);
     expect(made.server.connections).toBe(0);
+  });
+
+  test("may be closed, as may be a channel, within any callback", async () => {
+    const streams: EchoStream[] = [];
+    const made = world({ serverStream: { push: (_request, stream) => void streams.push(stream) } });
+    const channel = made.channel();
+    const first = createClient(Echo, channel).serverStream({}, { onHeaders: () => channel.close() });
+    const second = made.client().serverStream({});
+    await eventually(() => streams.length === 2);
+    for (const stream of streams) stream.send({ text: "hello" });
+    // What came with the head is still delivered.
+    expect((await first.next()).value?.text).toBe("hello");
+    expect(await messageOf(first.next())).toBe("CANCELLED: channel closed");
+    expect((await second.next()).value?.text).toBe("hello");
+    await eventually(() => streams[0]?.closed === true);
+    const [, open] = streams;
+    if (open === undefined) throw new Error("no stream");
+    open.onClose = () => void made.server.close();
+    await second.return?.();
+    await eventually(() => made.server.connections === 0);
   });
 
   test("takes only so many connections", async () => {

@@ -1,4 +1,4 @@
-import { ErrorCode, FieldList, type Http2Stream, NameId, type ResetBy, Role } from "@bowline/wire";
+import { ErrorCode, FieldList, type Http2Stream, NameId, ResetBy, Role } from "@bowline/wire";
 import type { ByteStream } from "../byte-stream.ts";
 import { isGrpcContentType, textOf, writeStatus } from "../call-status.ts";
 import { GrpcError } from "../grpc-error.ts";
@@ -6,6 +6,7 @@ import { KeepAlive, KeepAliveStep } from "../keep-alive.ts";
 import { Http2Link, type LinkOwner } from "../link.ts";
 import { Metadata } from "../metadata.ts";
 import { GrpcStatus } from "../status.ts";
+import { grpcStatusOfReset } from "../status-http.ts";
 import { parseGrpcTimeoutMs } from "../timeout.ts";
 import type { GrpcServer } from "./grpc-server.ts";
 import { type CallHead, ServerCall } from "./server-call.ts";
@@ -139,9 +140,8 @@ export class ServerSession implements LinkOwner<ServerCall> {
     stream.user?.onRequestEnd();
   }
 
-  onReset(stream: Http2Stream<ServerCall>, code: ErrorCode, _by: ResetBy): void {
-    const text = this.link.closed ? "connection lost" : `cancelled by the client (HTTP/2 error ${code})`;
-    stream.user?.onReset(new GrpcError(GrpcStatus.Cancelled, text));
+  onReset(stream: Http2Stream<ServerCall>, code: ErrorCode, by: ResetBy): void {
+    stream.user?.onReset(resetError(code, by));
   }
 
   onWritable(stream: Http2Stream<ServerCall>): void {
@@ -215,6 +215,17 @@ export class ServerSession implements LinkOwner<ServerCall> {
 function httpRefusal(fields: FieldList): string | null {
   if (textOf(fields, NameId.Method) !== "POST") return "405";
   return isGrpcContentType(textOf(fields, NameId.ContentType)) ? null : "415";
+}
+
+function resetError(code: ErrorCode, by: ResetBy): GrpcError {
+  switch (by) {
+    case ResetBy.PeerFault:
+      return new GrpcError(grpcStatusOfReset(code), `the client stalled or broke HTTP/2's rules (error ${code})`);
+    case ResetBy.ConnectionLost:
+      return new GrpcError(GrpcStatus.Cancelled, "connection lost");
+    default:
+      return new GrpcError(GrpcStatus.Cancelled, `cancelled by the client (HTTP/2 error ${code})`);
+  }
 }
 
 function headFields(metadata: Metadata | null): FieldList {
