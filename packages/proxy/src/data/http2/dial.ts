@@ -11,6 +11,9 @@ import { http2EndpointSettings } from "./settings.ts";
 /** Connections to one endpoint at most; what its stream limits leave no room for waits. */
 const CONNECTIONS_MAX = 8;
 
+/** What a server takes before it has said how many streams it allows (RFC 9113 §6.5.2). */
+const STREAMS_FIRST_MAX = 100;
+
 const RECONNECT_TIMER = 0;
 const FAILFAST_TIMER = 1;
 
@@ -29,6 +32,8 @@ export class Http2Pool implements TimerOwner {
   /** PINGs while calls are open, where the endpoint is known to want them; null for none. */
   readonly keepAlive: KeepAlive | null;
   readonly settings: Http2Settings;
+  /** Calls that a new connection gets before its server has said how many: not more than it said last time. */
+  streamsMax: number = STREAMS_FIRST_MAX;
   readonly #side: Side;
   readonly #clients: Http2Client[] = [];
   readonly #waiting: CallQueue = new CallQueue();
@@ -102,6 +107,12 @@ export class Http2Pool implements TimerOwner {
     this.#failures = 0;
     this.#failfast = false;
     this.target.member?.onReachable();
+    this.onRoom(client);
+  }
+
+  /** The server has said how many streams it allows. */
+  onLimit(client: Http2Client, streamsMax: number): void {
+    this.streamsMax = Math.min(streamsMax, STREAMS_FIRST_MAX);
     this.onRoom(client);
   }
 

@@ -38,6 +38,8 @@ export class Http2Client implements StreamOwner, TimerOwner, Http2Handler<Call>,
   readonly #pongTimer: Timer = new Timer(this, PONG_TIMER);
   #readBytes = READ_BYTES_FIRST;
   #connected = false;
+  /** The server has said how many calls it takes side by side. */
+  #limitKnown = false;
 
   constructor(side: Side, pool: Http2Pool) {
     const { reactor, bufs } = side.plane;
@@ -70,7 +72,9 @@ export class Http2Client implements StreamOwner, TimerOwner, Http2Handler<Call>,
 
   /** A call may be sent at once. */
   get hasRoom(): boolean {
-    return this.#connected && this.#engine.canOpen;
+    const engine = this.#engine;
+    if (!this.#connected || !engine.canOpen) return false;
+    return this.#limitKnown || engine.openStreams < this.pool.streamsMax;
   }
 
   get calls(): number {
@@ -220,6 +224,10 @@ export class Http2Client implements StreamOwner, TimerOwner, Http2Handler<Call>,
       return;
     }
     this.#carry.keep(buf, next, end);
+    if (!this.#limitKnown && this.#engine.settingsSeen) {
+      this.#limitKnown = true;
+      this.pool.onLimit(this, this.#engine.peerConcurrentStreamsMax);
+    }
     this.#checkIdle();
   }
 
