@@ -1,13 +1,25 @@
 import type { TurnEnd } from "@bowline/loop";
+import type { Histogram } from "@bowline/metrics";
 import { SentBody, Verdict } from "@bowline/model";
 import { ErrorCode, FieldList, type Http2Stream, ResetBy } from "@bowline/wire";
 import { Cause, connectCause, FAILURES } from "../failures.ts";
 import type { Logical } from "../pool/logical.ts";
 import type { Member } from "../pool/member.ts";
-import { HeadStep, type RouteRun, routeError } from "../route/route-run.ts";
+import { HeadStep, type RouteRun } from "../route/route-run.ts";
 import type { Side } from "../side.ts";
 import type { Target } from "../target.ts";
-import { isFailure, MISSING_GRPC_STATUS } from "../telemetry/http-series.ts";
+import {
+  type HttpSeries,
+  isFailure,
+  MISSING_GRPC_STATUS,
+  type ResponseError,
+  responseError,
+  TIMEOUT,
+  UNCLASSIFIED,
+} from "../telemetry/http-series.ts";
+import type { InboundRouteSeries } from "../telemetry/inbound-route-series.ts";
+import { type RouteError, resetError, routeError } from "../telemetry/route-series.ts";
+import { authorityOf } from "./authority.ts";
 import { ByteQueue } from "./byte-queue.ts";
 import type { CallQueue } from "./call-queue.ts";
 import type { Answerer, Asker } from "./ends.ts";
@@ -44,12 +56,21 @@ export class Call implements TurnEnd {
   headOnly = false;
   responseStarted = false;
   startMs = 0;
+  /** Where the sizes of body pieces are counted; null where they are not. */
+  requestFrames: Histogram | null = null;
+  responseFrames: Histogram | null = null;
   /** What its route does with it; null for a plain forward. */
   run: RouteRun | null = null;
   /** Where it waits, if it does. */
   queue: CallQueue | null = null;
   queuePrevious: Call | null = null;
   queueNext: Call | null = null;
+  /** The route that let it in, until what became of it has been counted; null outbound. */
+  #inboundRoute: InboundRouteSeries | null = null;
+  /** The series of its endpoint; null until there has been one. */
+  #http: HttpSeries | null = null;
+  /** When all of the request was on its way; infinite before. */
+  #sentMs = Number.POSITIVE_INFINITY;
   readonly #side: Side;
   readonly #ownHead: FieldList = new FieldList();
   readonly #requestQueue: ByteQueue;
@@ -109,6 +130,17 @@ export class Call implements TurnEnd {
       this.head = this.#ownHead;
       this.#ownHead.copyFrom(plan.fields);
     }
+    this.#sentMs = Number.POSITIVE_INFINITY;
+    const route = origin.series.inboundRoute();
+    this.#inboundRoute = route;
+    if (route === null) {
+      this.requestFrames = null;
+      this.responseFrames = null;
+    } else {
+      route.requests.value += 1;
+      this.requestFrames = route.requestFrames;
+      this.responseFrames = route.responseFrames;
+    }
     this.#inFlight = true;
     side.requestsInFlight += 1;
     if (side.requestsInFlight > side.config.requestsInFlightMax) this.refuse(Cause.LoadShed, "");
@@ -119,6 +151,7 @@ export class Call implements TurnEnd {
   assigned(target: Target, member: Member | null): void {
     this.target = target;
     target.series.pin();
+    this.#http = this.#side.authorityLabels ? target.series.httpOf(authorityOf(this.head)) : target.series.http;
     this.#member = member;
     this.#assignedMs = this.#side.plane.reactor.nowMs;
     if (member !== null) this.#epoch = member.start();
@@ -144,6 +177,7 @@ export class Call implements TurnEnd {
 
   onRequestData(bytes: Uint8Array, at: number, end: number, last: boolean): void {
     if (last) this.#askDone = true;
+    if (at < end) this.requestFrames?.observe(end - at);
     this.run?.onFrame();
     let from = at;
     if (this.answerer !== null && !this.#requestWaits) {
@@ -192,7 +226,8 @@ export class Call implements TurnEnd {
   onAskerGone(code: ErrorCode): void {
     this.asker = null;
     this.askStream = null;
-    if (this.target !== null && !this.#givenDone) this.target.series.http.broken(this.#status).value += 1;
+    // What the client does is not the endpoint's fault. Without a head there is no response that could be counted.
+    if (this.target !== null && !this.#givenDone && this.#status !== 0) this.#countResponse();
     this.run?.end(this.#status, this.#grpcStatus, "CANCEL");
     this.#drop(code);
   }
@@ -239,12 +274,11 @@ export class Call implements TurnEnd {
   }
 
   #passHead(fields: FieldList, last: boolean): void {
-    const { asker, target, run } = this;
+    const { asker, run } = this;
     this.#leaveFlight();
-    this.#sent.clear();
-    this.#resendAt = 0;
     this.responseStarted = true;
-    target!.series.http.latencyMs(this.#status).observe(this.#side.plane.reactor.nowMs - this.startMs);
+    if (this.#resendAt >= this.#sent.length) this.#forgetSent();
+    this.#http!.latencyMs(this.#status).observe(this.#side.plane.reactor.nowMs - this.startMs);
     if (last) this.#answerDone = true;
     asker!.sendHead(this, run === null ? fields : run.passHead(fields), last);
     if (last) this.#given();
@@ -258,6 +292,7 @@ export class Call implements TurnEnd {
       if (run.heldHead !== null) this.#passHead(run.heldHead, false);
     }
     if (last) this.#answerDone = true;
+    if (at < end) this.responseFrames?.observe(end - at);
     if (!this.#loadEnded) this.#endLoad();
     let from = at;
     if (this.#responseQueue.bytes === 0) {
@@ -304,7 +339,8 @@ export class Call implements TurnEnd {
       this.redispatch();
     } else if (!this.responseStarted && (by === ResetBy.ConnectionLost || by === ResetBy.Unprocessed || this.isHttp1)) {
       // An HTTP/1 client knows no reset of a single request (proxy-facts §4.11).
-      this.refuse(Cause.UpstreamReset, this.target!.name);
+      const error = responseError(code, by);
+      this.refuse(Cause.UpstreamReset, this.target!.name, error, resetError(code, by));
     } else this.#breakOff(code, by);
   }
 
@@ -338,20 +374,28 @@ export class Call implements TurnEnd {
     this.#side.dispatch(this);
   }
 
-  /** Answers with a synthesised response, for want of a real one. */
-  refuse(cause: Cause, detail: string): void {
+  /**
+   * Answers with a synthesised response, for want of a real one.
+   * @param error as the metrics of the endpoint and those of the route label it, where they can say more than the cause
+   */
+  refuse(
+    cause: Cause,
+    detail: string,
+    error: ResponseError = cause === Cause.RouteTimeout ? TIMEOUT : UNCLASSIFIED,
+    label: RouteError = routeError(cause),
+  ): void {
     const side = this.#side;
     const { asker } = this;
     side.failed(this.target ?? this.origin!, cause, true, detail);
     if (this.target !== null) {
       this.#count();
-      this.target.series.http.failed().value += 1;
+      this.#http!.failed(error).value += 1;
       this.#judged(Verdict.Failure);
     }
     const { run } = this;
     if (run !== null) {
-      if (run.onFailed(cause)) return;
-      run.end(0, FAILURES[cause].grpcStatus, routeError(cause));
+      if (run.onFailed(cause, label)) return;
+      run.end(0, NO_GRPC_STATUS, label);
     }
     this.asker = null;
     asker?.refuse(this, cause, detail);
@@ -363,10 +407,9 @@ export class Call implements TurnEnd {
   answer(fields: FieldList): void {
     const { asker } = this;
     this.asker = null;
-    this.run?.end(0, NO_GRPC_STATUS, "");
     if (asker !== null) {
       asker.sendHead(this, fields, true);
-      if (!this.#askDone) asker.breakOff(this, ErrorCode.NoError);
+      this.#stopAsker(asker, ErrorCode.NoError);
     }
     this.askStream = null;
     this.#drop(ErrorCode.Cancel);
@@ -377,14 +420,18 @@ export class Call implements TurnEnd {
     const { asker } = this;
     if (this.target !== null) {
       this.#side.failed(this.target, Cause.RouteTimeout, true, "");
-      this.target.series.http.broken(this.#status).value += 1;
+      this.#http!.broken(this.#status, TIMEOUT).value += 1;
     }
     this.#judged(Verdict.Failure);
     this.run?.end(this.#status, this.#grpcStatus, "REQUEST_TIMEOUT");
     this.asker = null;
     if (asker !== null) {
-      if (this.grpc && this.#responseQueue.bytes === 0) asker.sendTrailers(this, timeoutTrailers());
-      else asker.breakOff(this, ErrorCode.Cancel);
+      if (this.grpc && this.#responseQueue.bytes === 0) {
+        asker.sendTrailers(this, timeoutTrailers());
+        this.#stopAsker(asker, ErrorCode.NoError);
+      } else {
+        asker.breakOff(this, ErrorCode.Cancel);
+      }
     }
     this.askStream = null;
     this.#drop(ErrorCode.Cancel);
@@ -404,7 +451,7 @@ export class Call implements TurnEnd {
     this.answerStream = null;
     if (target !== null) {
       if (this.#status !== 0) {
-        target.series.http.total(this.#status, this.#grpcStatus).value += 1;
+        this.#http!.total(this.#status, this.#grpcStatus).value += 1;
         this.#judged(verdictOf(this.#status, this.#grpcStatus));
       }
       this.unassigned();
@@ -413,12 +460,25 @@ export class Call implements TurnEnd {
     this.#grpcStatus = NO_GRPC_STATUS;
     this.#answerDone = false;
     this.#sentDone = false;
+    this.#sentMs = Number.POSITIVE_INFINITY;
     this.#resendAt = 0;
   }
 
   #markSent(): void {
     this.#sentDone = true;
+    this.#sentMs = this.#side.plane.reactor.nowMs;
     this.run?.onRequestSent();
+  }
+
+  /** What has been sent will not be sent again. */
+  #forgetSent(): void {
+    this.#sent.clear();
+    this.#resendAt = 0;
+  }
+
+  /** The client still sends, or has sent what nobody will take: it is not to wait for that. */
+  #stopAsker(asker: Asker, code: ErrorCode): void {
+    if (!this.#askDone || this.#requestQueue.bytes > 0) asker.breakOff(this, code);
   }
 
   /** Bytes of the request wait here for the server to take them. */
@@ -434,6 +494,7 @@ export class Call implements TurnEnd {
     const last = this.#askDone && this.#requestTrailers === null && this.#requestQueue.bytes === 0;
     this.#resendAt += this.answerer.sendData(this, sent.bytes, this.#resendAt, sent.length, last);
     if (this.#resendAt < sent.length) return false;
+    if (this.responseStarted) this.#forgetSent();
     if (last) this.#markSent();
     return true;
   }
@@ -451,10 +512,10 @@ export class Call implements TurnEnd {
   /** Breaks off a response of which nothing, or not everything, has come in. */
   #breakOff(code: ErrorCode, by: ResetBy): void {
     const { asker, target } = this;
-    if (target !== null) target.series.http.broken(this.#status).value += 1;
+    if (target !== null) this.#http!.broken(this.#status, responseError(code, by)).value += 1;
     this.#judged(Verdict.Failure);
     if (by !== ResetBy.Peer && target !== null) this.#side.failed(target, Cause.ResponseTruncated, true, "");
-    this.run?.end(this.#status, this.#grpcStatus, by === ResetBy.Peer ? "RESET" : "IO");
+    this.run?.end(this.#status, this.#grpcStatus, resetError(code, by));
     this.asker = null;
     asker?.breakOff(this, code);
     this.askStream = null;
@@ -464,12 +525,24 @@ export class Call implements TurnEnd {
   /** The whole response has gone back. */
   #given(): void {
     this.#givenDone = true;
-    let grpcStatus = this.#grpcStatus;
-    if (this.grpc && grpcStatus === NO_GRPC_STATUS) grpcStatus = MISSING_GRPC_STATUS;
-    this.target!.series.http.total(this.#status, grpcStatus).value += 1;
+    const grpcStatus = this.#countResponse();
     this.#judged(verdictOf(this.#status, grpcStatus));
     this.run?.end(this.#status, this.#grpcStatus, "");
+    if (this.#inboundRoute !== null) this.#endInboundRoute(this.#inboundRoute);
     this.#settle();
+  }
+
+  /** Counts a response for its endpoint, and returns the gRPC status that it counts with. */
+  #countResponse(): number {
+    const missing = this.grpc && this.#grpcStatus === NO_GRPC_STATUS;
+    const grpcStatus = missing ? MISSING_GRPC_STATUS : this.#grpcStatus;
+    this.#http!.total(this.#status, grpcStatus).value += 1;
+    return grpcStatus;
+  }
+
+  #endInboundRoute(route: InboundRouteSeries): void {
+    this.#inboundRoute = null;
+    route.ended(this.#status, this.startMs, this.#sentMs, this.#side.plane.reactor.nowMs);
   }
 
   #settle(): void {
@@ -482,7 +555,7 @@ export class Call implements TurnEnd {
   #stopRequest(code: ErrorCode): void {
     const { asker } = this;
     this.asker = null;
-    if (!this.#askDone) asker?.breakOff(this, code);
+    if (asker !== null) this.#stopAsker(asker, code);
     this.askStream = null;
     this.#drop(code);
   }
@@ -490,7 +563,7 @@ export class Call implements TurnEnd {
   #count(): void {
     if (this.#counted) return;
     this.#counted = true;
-    this.target!.series.http.requests.value += 1;
+    this.#http!.requests.value += 1;
   }
 
   /** The endpoint's answer, or its failure, is known. */
@@ -550,6 +623,7 @@ export class Call implements TurnEnd {
 
   #release(): void {
     this.#leaveFlight();
+    if (this.#inboundRoute !== null) this.#endInboundRoute(this.#inboundRoute);
     this.#dispatchAwaited = false;
     this.run?.release();
     this.run = null;
