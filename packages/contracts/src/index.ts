@@ -32,9 +32,13 @@ export {
 export {
   type BalancerMetricNames,
   balancerMetricNames,
+  type InboundRouteMetricNames,
+  inboundRouteMetricNames,
   METRIC,
   type RouteMetricNames,
   routeMetricNames,
+  type TransportRouteMetricNames,
+  transportRouteMetricNames,
 } from "./metric-names.ts";
 export { ADMIN_PORT, INBOUND_PROXY_PORT, OUTBOUND_PROXY_PORT, PROXY_UID, TAP_PORT } from "./ports.ts";
 export { VERSION } from "./version.ts";

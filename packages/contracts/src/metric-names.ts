@@ -8,6 +8,9 @@ export interface BalancerMetricNames {
   readonly queueLatencySeconds: string;
   readonly queueGateOpenTotal: string;
   readonly queueGateShutTotal: string;
+  readonly queueGateOpenTimeSeconds: string;
+  readonly queueGateShutTimeSeconds: string;
+  readonly queueGateTimeoutSeconds: string;
 }
 
 /**
@@ -24,6 +27,9 @@ export function balancerMetricNames(prefix: string): BalancerMetricNames {
     queueLatencySeconds: `${prefix}_queue_latency_seconds`,
     queueGateOpenTotal: `${prefix}_queue_gate_open_total`,
     queueGateShutTotal: `${prefix}_queue_gate_shut_total`,
+    queueGateOpenTimeSeconds: `${prefix}_queue_gate_open_time_seconds`,
+    queueGateShutTimeSeconds: `${prefix}_queue_gate_shut_time_seconds`,
+    queueGateTimeoutSeconds: `${prefix}_queue_gate_timeout_seconds`,
   };
 }
 
@@ -31,6 +37,7 @@ export function balancerMetricNames(prefix: string): BalancerMetricNames {
 export interface RouteMetricNames {
   readonly requestDurationSeconds: string;
   readonly requestStatusesTotal: string;
+  readonly requestFrameSizeBytes: string;
   readonly retryRequestsTotal: string;
   readonly retrySuccessesTotal: string;
   readonly retryLimitExceededTotal: string;
@@ -38,6 +45,7 @@ export interface RouteMetricNames {
   readonly backendRequestsTotal: string;
   readonly backendResponseDurationSeconds: string;
   readonly backendResponseStatusesTotal: string;
+  readonly backendResponseFrameSizeBytes: string;
 }
 
 /** @param prefix `outbound_http_route` or `outbound_grpc_route` */
@@ -45,6 +53,7 @@ export function routeMetricNames(prefix: string): RouteMetricNames {
   return {
     requestDurationSeconds: `${prefix}_request_duration_seconds`,
     requestStatusesTotal: `${prefix}_request_statuses_total`,
+    requestFrameSizeBytes: `${prefix}_request_frame_size_bytes`,
     retryRequestsTotal: `${prefix}_retry_requests_total`,
     retrySuccessesTotal: `${prefix}_retry_successes_total`,
     retryLimitExceededTotal: `${prefix}_retry_limit_exceeded_total`,
@@ -52,7 +61,41 @@ export function routeMetricNames(prefix: string): RouteMetricNames {
     backendRequestsTotal: `${prefix}_backend_requests_total`,
     backendResponseDurationSeconds: `${prefix}_backend_response_duration_seconds`,
     backendResponseStatusesTotal: `${prefix}_backend_response_statuses_total`,
+    backendResponseFrameSizeBytes: `${prefix}_backend_response_frame_size_bytes`,
   };
+}
+
+/** Names of the families of inbound routes. */
+export interface InboundRouteMetricNames {
+  readonly requestsTotal: string;
+  readonly statusesTotal: string;
+  readonly requestDurationSeconds: string;
+  readonly responseDurationSeconds: string;
+  readonly requestFrameSizeBytes: string;
+  readonly responseFrameSizeBytes: string;
+}
+
+/** @param prefix `inbound_http` or `inbound_grpc` */
+export function inboundRouteMetricNames(prefix: string): InboundRouteMetricNames {
+  return {
+    requestsTotal: `${prefix}_requests_total`,
+    statusesTotal: `${prefix}_statuses_total`,
+    requestDurationSeconds: `${prefix}_request_duration_seconds`,
+    responseDurationSeconds: `${prefix}_response_duration_seconds`,
+    requestFrameSizeBytes: `${prefix}_request_frame_size_bytes`,
+    responseFrameSizeBytes: `${prefix}_response_frame_size_bytes`,
+  };
+}
+
+/** Names of the families of routes whose connections are passed on as bytes. */
+export interface TransportRouteMetricNames {
+  readonly openTotal: string;
+  readonly closeTotal: string;
+}
+
+/** @param prefix `outbound_tcp_route` or `outbound_tls_route` */
+export function transportRouteMetricNames(prefix: string): TransportRouteMetricNames {
+  return { openTotal: `${prefix}_open_total`, closeTotal: `${prefix}_close_total` };
 }
 
 /** Names of the proxy's metric families as Linkerd's dashboards, alerts and CLI query them. */
@@ -87,6 +130,7 @@ export const METRIC = {
   routeActualResponseTotal: "route_actual_response_total",
   routeRetryableTotal: "route_retryable_total",
   outboundTcpProtocolConnectionsTotal: "outbound_tcp_protocol_connections_total",
+  outboundTcpTransferCostBytesTotal: "outbound_tcp_transfer_cost_bytes_total",
   /** Bowline's own: failures by machine-readable cause. */
   proxyFailuresTotal: "proxy_failures_total",
   /** Bowline's own: HTTP/1 requests sent again on a new connection. */

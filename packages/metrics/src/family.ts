@@ -16,6 +16,11 @@ export interface Family {
   readonly bounds?: readonly number[];
   /** For the `# UNIT` line of an openmetrics-style family: `seconds`, `bytes`. */
   readonly unit?: string;
+  /**
+   * How the values of several data threads become one; they are added up unless this says otherwise. The latest of points
+   * in time, or a setting that all have, is their maximum.
+   */
+  readonly merge?: "max";
 }
 
 /** Linkerd's latency bounds in milliseconds, from request head to first body frame. +Inf is implied. */

@@ -21,8 +21,8 @@ export interface SeriesSnapshot {
 
 /**
  * One snapshot in which series of the same family and labels are added up: counters, gauges and histograms alike
- * (open connections of two data threads are open connections of the process). Families and series keep the order in
- * which they first appear.
+ * (open connections of two data threads are open connections of the process), but for families that say otherwise.
+ * Families and series keep the order in which they first appear.
  */
 export function mergeSnapshots(snapshots: readonly Snapshot[]): Snapshot {
   const merged = new Map<string, { family: Family; series: Map<string, SeriesSnapshot> }>();
@@ -35,14 +35,15 @@ export function mergeSnapshots(snapshots: readonly Snapshot[]): Snapshot {
       }
       for (const one of series) {
         const other = into.series.get(one.labels);
-        into.series.set(one.labels, other === undefined ? one : addSeries(other, one));
+        into.series.set(one.labels, other === undefined ? one : mergeSeries(family, other, one));
       }
     }
   }
   return { families: [...merged.values()].map(({ family, series }) => ({ family, series: [...series.values()] })) };
 }
 
-function addSeries(a: SeriesSnapshot, b: SeriesSnapshot): SeriesSnapshot {
+function mergeSeries({ merge }: Family, a: SeriesSnapshot, b: SeriesSnapshot): SeriesSnapshot {
+  if (merge === "max") return a.value >= b.value ? a : b;
   return {
     labels: a.labels,
     value: a.value + b.value,

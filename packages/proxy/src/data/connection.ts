@@ -20,6 +20,11 @@ import type { Side } from "./side.ts";
 import type { Target } from "./target.ts";
 import type { DetectResult, Protocol } from "./telemetry/target-series.ts";
 import type { TcpSeries } from "./telemetry/tcp-series.ts";
+import {
+  type TransportRouteError,
+  type TransportRouteSeries,
+  transportRouteError,
+} from "./telemetry/transport-route-series.ts";
 
 /**
  * A client that has not spoken for this long may be waiting for the server to speak first: the upstream connection is
@@ -30,6 +35,11 @@ const EARLY_DIAL_MS = 10;
 /** Time left for a client to speak, and get an HTTP answer, once its destination is known to be out of reach. */
 const UNREACHABLE_GRACE_MS = 1000;
 const DETECT_BYTES_MAX = 65536 + 64;
+
+/** RFC 9113 §4.1, §6.5: three bytes of length, of which the last counts settings, the type, no flags, stream 0. */
+const SETTINGS_HEAD: readonly number[] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+const SETTINGS_LENGTH_AT = 2;
+const SETTING_BYTES = 6;
 
 const DETECT_TIMER = 0;
 const EARLY_TIMER = 1;
@@ -59,6 +69,9 @@ export class Connection implements StreamOwner, TimerOwner, Meter, RoutingWaiter
   #early: Stream;
   #target: Target | null = null;
   #series: TcpSeries | null = null;
+  /** The route that it took as bytes, and why that led nowhere. */
+  #route: TransportRouteSeries | null = null;
+  #routeError: TransportRouteError = "";
   #acceptedMs = 0;
   #detecting = false;
   /** The backend that is looking for an endpoint; null while none is. */
@@ -97,6 +110,7 @@ export class Connection implements StreamOwner, TimerOwner, Meter, RoutingWaiter
     const { reactor } = side.plane;
     this.#target = target;
     this.#series = null;
+    this.#routeError = "";
     this.#detecting = true;
     this.#readingHello = false;
     this.#scannedBytes = 0;
@@ -199,6 +213,8 @@ export class Connection implements StreamOwner, TimerOwner, Meter, RoutingWaiter
     const side = this.#side;
     if (this.#series === null) this.#count(this.target.series.accept, null);
     this.#series!.closed(errno);
+    this.#route?.closed(this.#routeError);
+    this.#route = null;
     this.#detectTimer.cancel();
     this.#earlyTimer.cancel();
     this.#carry.clear();
@@ -258,11 +274,18 @@ export class Connection implements StreamOwner, TimerOwner, Meter, RoutingWaiter
     }
   }
 
-  /** The server speaks first, or ends: not HTTP either way. Its bytes decide, not epoll's word that there are some. */
+  /**
+   * The server speaks first, or ends: not HTTP either way, but for servers of HTTP/2, whose SETTINGS wait for no client.
+   * Its bytes decide, not epoll's word that there are some.
+   */
   #onServerFirst(early: Stream): void {
     const { rx } = this.#side.plane;
     const received = early.read(rx, 0, READ_BYTES_FIRST);
     if (received === -Errno.EAGAIN) return;
+    if (received > 0 && isHttp2Settings(rx.bytes, received)) {
+      early.reset();
+      return;
+    }
     this.target.series.detected("not_http", this.#elapsedSeconds());
     this.#count(this.target.series.accept, "opaq");
     // The relay reads an end or an error again, and finds out about a client that is gone.
@@ -294,9 +317,11 @@ export class Connection implements StreamOwner, TimerOwner, Meter, RoutingWaiter
 
   #relay(buf: Buf | null, at: number, end: number): void {
     this.#endDetection();
-    const choice = this.logical?.routing?.tcp ?? null;
-    if (choice === null || this.hasEarly) this.#relayTo(buf, at, end);
-    else this.#seek(choice, buf, at, end);
+    const way = this.logical?.routing?.tcp ?? null;
+    this.#route = way === null ? null : way.series;
+    this.#route?.opened();
+    if (way === null || this.hasEarly) this.#relayTo(buf, at, end);
+    else this.#seek(way.choice, buf, at, end);
   }
 
   /** Looks for an endpoint; what has been received waits for it. */
@@ -331,7 +356,13 @@ export class Connection implements StreamOwner, TimerOwner, Meter, RoutingWaiter
   onNoTarget(cause: Cause): void {
     this.#seekingAt = null;
     this.#side.failed(this.target, cause, false, "");
+    this.onNoServer(cause);
     this.stream.reset();
+  }
+
+  /** Its bytes go nowhere, for this cause. */
+  onNoServer(cause: Cause): void {
+    this.#routeError = transportRouteError(cause);
   }
 
   #relayTo(buf: Buf | null, at: number, end: number): void {
@@ -381,9 +412,9 @@ export class Connection implements StreamOwner, TimerOwner, Meter, RoutingWaiter
 
   /** Where an early connection may go; null when it is not known at once. */
   #earlyEndpoint(): Target | null {
-    const tcp = this.logical?.routing?.tcp ?? null;
     if (this.logical === null) return this.target;
-    return tcp === null || typeof tcp === "number" ? null : (tcp.pick()?.backend.tryPick() ?? null);
+    const choice = this.logical.routing?.tcp.choice ?? null;
+    return choice === null || typeof choice === "number" ? null : (choice.pick()?.backend.tryPick() ?? null);
   }
 
   #onUnreachable(): void {
@@ -398,4 +429,13 @@ export class Connection implements StreamOwner, TimerOwner, Meter, RoutingWaiter
   #elapsedSeconds(): number {
     return (this.#side.plane.reactor.nowMs - this.#acceptedMs) / 1000;
   }
+}
+
+/** Whether [0, end) is how a server of HTTP/2 begins, as far as it goes: the head of a SETTINGS frame. */
+function isHttp2Settings(bytes: Uint8Array, end: number): boolean {
+  const compared = Math.min(end, SETTINGS_HEAD.length);
+  for (let i = 0; i < compared; i++) {
+    if (i === SETTINGS_LENGTH_AT ? bytes[i]! % SETTING_BYTES !== 0 : bytes[i] !== SETTINGS_HEAD[i]) return false;
+  }
+  return true;
 }

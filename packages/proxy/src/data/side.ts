@@ -51,6 +51,8 @@ export class Side implements TimerOwner {
   readonly plane: Plane;
   readonly targets: TargetTable;
   readonly connectOptions: TcpOptions;
+  /** Requests are counted by the authority that they name. */
+  readonly authorityLabels: boolean;
   readonly idle: IdleList = new IdleList();
   /** Synthesised responses may say what went wrong. */
   readonly informational: boolean;
@@ -89,6 +91,7 @@ export class Side implements TimerOwner {
     this.direction = direction;
     this.config = config;
     this.informational = informational;
+    this.authorityLabels = direction === "inbound" && plane.config.metricLabels.inboundAuthority;
     this.connectOptions = { keepaliveMs: config.connectKeepaliveMs, userTimeoutMs: config.connectUserTimeoutMs };
     this.targets = new TargetTable(
       (ip, port, onDrop) => new TargetSeries(plane.registry, direction, ip, port, plane.defaultPolicy, onDrop),

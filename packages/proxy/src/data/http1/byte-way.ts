@@ -5,6 +5,8 @@ import { asciiBytes } from "../ascii-bytes.ts";
 import { NO_GRPC_STATUS } from "../call/response-plan.ts";
 import { Cause, connectCause } from "../failures.ts";
 import type { Side } from "../side.ts";
+import type { HttpSeries } from "../telemetry/http-series.ts";
+import type { InboundRouteSeries } from "../telemetry/inbound-route-series.ts";
 import { READ_BYTES_MAX, READ_BYTES_MIN } from "./carry.ts";
 import { adoptEarly, dialNew, giveBack, poolFor, takeIdle } from "./dial.ts";
 import type { Exchange } from "./exchange.ts";
@@ -21,6 +23,8 @@ const PROXY_ERROR = asciiBytes(L5D_HEADERS.proxyError);
 const PROXY_ERROR_CAUSE = asciiBytes(L5D_HEADERS.proxyErrorCause);
 const PROXY_CONNECTION = asciiBytes(L5D_HEADERS.proxyConnection);
 
+const latin1 = new TextDecoder("latin1");
+
 /** HTTP/1 to HTTP/1: heads lose what belongs to the hop, bodies pass with the framing they have. */
 export class ByteWay implements RequestWay, Requester {
   readonly exchange: Exchange;
@@ -31,6 +35,12 @@ export class ByteWay implements RequestWay, Requester {
   /** The connection that answers the request in hand; null between requests. */
   #client: Http1Client | null = null;
   #pool: HostPool | null = null;
+  /** The series of the request in hand. */
+  #http: HttpSeries | null = null;
+  /** The route that let it in, until what became of it has been counted; null outbound. */
+  #route: InboundRouteSeries | null = null;
+  /** When all of it was on its way; infinite before. */
+  #sentMs = Number.POSITIVE_INFINITY;
 
   constructor(side: Side, server: Http1Server) {
     this.#side = side;
@@ -54,13 +64,14 @@ export class ByteWay implements RequestWay, Requester {
   begin(buf: Buf, head: Head, end: number): number {
     const side = this.#side;
     const server = this.#server;
-    server.target.series.http.requests.value += 1;
+    this.#beginCounting(buf, head);
     this.exchange.inFlight = true;
     side.requestsInFlight += 1;
     if (side.requestsInFlight > side.config.requestsInFlightMax) return server.fail(Cause.LoadShed, "");
 
     const { request } = server;
     const bodyEnd = request.take(buf.bytes, head.end, end);
+    if (bodyEnd > head.end) this.#route?.requestFrames.observe(bodyEnd - head.end);
     if (request.error !== 0) return server.fail(Cause.BadRequest, chunkErrorReason(request.error));
     const start = rewriteHead(buf.bytes, head, null, 0);
     const client = this.#dial(buf, head);
@@ -69,6 +80,7 @@ export class ByteWay implements RequestWay, Requester {
     client.begin(this);
     if (client.reused) this.#replay.begin();
     this.#send(client, buf, start, bodyEnd);
+    if (request.done) this.#sentMs = side.plane.reactor.nowMs;
     return bodyEnd;
   }
 
@@ -76,7 +88,11 @@ export class ByteWay implements RequestWay, Requester {
     const { request } = this.#server;
     const good = request.take(buf.bytes, at, end);
     if (request.error !== 0) return this.#server.fail(Cause.BadRequest, chunkErrorReason(request.error));
-    if (good > at) this.#send(this.#client!, buf, at, good);
+    if (good > at) {
+      this.#route?.requestFrames.observe(good - at);
+      this.#send(this.#client!, buf, at, good);
+    }
+    if (request.done) this.#sentMs = this.#side.plane.reactor.nowMs;
     return good;
   }
 
@@ -98,7 +114,7 @@ export class ByteWay implements RequestWay, Requester {
   }
 
   fail(): void {
-    if (this.exchange.inFlight) this.#server.target.series.http.failed().value += 1;
+    if (this.exchange.inFlight) this.#http!.failed().value += 1;
     this.reset();
   }
 
@@ -140,7 +156,7 @@ export class ByteWay implements RequestWay, Requester {
     // RFC 9110 §15.2: interim responses are not for HTTP/1.0 clients.
     if (exchange.http10) return true;
     const start = rewriteHead(buf.bytes, head, null, 0);
-    return this.onBody(buf, start, head.end);
+    return this.#respond(buf, start, head.end, false);
   }
 
   onResponse(buf: Buf, head: Head, bodyEnd: number): boolean {
@@ -155,10 +171,12 @@ export class ByteWay implements RequestWay, Requester {
     else if (exchange.http10) insert = KEEP_ALIVE_LINE;
     const start = rewriteHead(buf.bytes, head, insert, insert === null ? 0 : insert.length);
     this.#onHead(head.status);
+    if (bodyEnd > head.end) this.#route?.responseFrames.observe(bodyEnd - head.end);
     return this.#respond(buf, start, bodyEnd, client.body.done);
   }
 
   onBody(buf: Buf, at: number, end: number): boolean {
+    this.#route?.responseFrames.observe(end - at);
     return this.#respond(buf, at, end, this.#client!.body.done);
   }
 
@@ -173,15 +191,16 @@ export class ByteWay implements RequestWay, Requester {
     const start = rewriteHead(buf.bytes, head, null, 0);
     this.#onHead(head.status);
     if (!this.#respond(buf, start, end, false)) return;
-    server.target.series.http.total(head.status, NO_GRPC_STATUS).value += 1;
+    this.#http!.total(head.status, NO_GRPC_STATUS).value += 1;
     const relay = this.#side.opaqueRelays.acquire();
     this.#client!.handOver(relay);
     this.#forget();
     server.handOver(relay);
   }
 
-  onSpliced(): void {
+  onSpliced(bytes: number): void {
     this.exchange.progress++;
+    if (bytes > 0) this.#route?.responseFrames.observe(bytes);
   }
 
   onSpliceFailed(): void {
@@ -189,14 +208,15 @@ export class ByteWay implements RequestWay, Requester {
   }
 
   onResponseDone(): void {
-    this.#server.target.series.http.total(this.exchange.status, NO_GRPC_STATUS).value += 1;
+    this.#http!.total(this.exchange.status, NO_GRPC_STATUS).value += 1;
+    this.#endCounting();
     this.#server.onResponseDone();
   }
 
   onResponseTruncated(): void {
     const server = this.#server;
     this.#side.failed(server.target, Cause.ResponseTruncated, true, "");
-    server.target.series.http.broken(this.exchange.status).value += 1;
+    this.#http!.broken(this.exchange.status).value += 1;
     server.abort();
   }
 
@@ -266,7 +286,7 @@ export class ByteWay implements RequestWay, Requester {
     exchange.responseStarted = true;
     exchange.status = status;
     this.#leaveFlight();
-    this.#server.target.series.http.latencyMs(status).observe(this.#side.plane.reactor.nowMs - exchange.startMs);
+    this.#http!.latencyMs(status).observe(this.#side.plane.reactor.nowMs - exchange.startMs);
   }
 
   /**
@@ -295,7 +315,29 @@ export class ByteWay implements RequestWay, Requester {
     markField(buf.bytes, head, PROXY_CONNECTION);
   }
 
+  #beginCounting(buf: Buf, { hostStart, hostEnd }: Head): void {
+    const { series } = this.#server.target;
+    const http = this.#side.authorityLabels
+      ? series.httpOf(latin1.decode(buf.bytes.subarray(hostStart, hostEnd)))
+      : series.http;
+    http.requests.value += 1;
+    this.#http = http;
+    this.#sentMs = Number.POSITIVE_INFINITY;
+    this.#route = series.inboundRoute();
+    if (this.#route !== null) this.#route.requests.value += 1;
+  }
+
+  /** Counts for its route what became of the request, once. */
+  #endCounting(): void {
+    const route = this.#route;
+    if (route === null) return;
+    this.#route = null;
+    const { status, startMs } = this.exchange;
+    route.ended(status, startMs, this.#sentMs, this.#side.plane.reactor.nowMs);
+  }
+
   #forget(): void {
+    this.#endCounting();
     this.#client = null;
     this.#replay.clear();
     this.#leaveFlight();

@@ -319,7 +319,7 @@ export class Http1Client implements StreamOwner, TimerOwner {
       requester.onResponseTruncated();
       return;
     }
-    requester.onSpliced();
+    requester.onSpliced(Math.max(0, moved));
     if (splicer.drain(to) < 0) {
       requester.onSpliceFailed();
     } else if (splicer.bytes > 0) {

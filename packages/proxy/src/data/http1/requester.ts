@@ -28,8 +28,8 @@ export interface Requester {
   onBody(buf: Buf, at: number, end: number): boolean;
   /** 101, or 2xx to CONNECT: from here on the bytes [head.end, end) and all others pass as they are. */
   onTunnel(buf: Buf, head: Head, end: number): void;
-  /** Bytes of the body have moved by splice. */
-  onSpliced(): void;
+  /** So many bytes of the body have come from the server, or some gone to the client, by splice. */
+  onSpliced(bytes: number): void;
   /** Whoever the body is spliced to takes no more. */
   onSpliceFailed(): void;
   onResponseDone(): void;

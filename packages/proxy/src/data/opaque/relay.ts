@@ -123,6 +123,7 @@ export class OpaqueRelay implements StreamOwner, TimerOwner {
     const target = this.#connection!.endpoint!;
     target.member?.onUnreachable(null);
     this.#side.failed(target, cause, false, "");
+    this.#connection!.onNoServer(cause);
     this.#abort();
   }
 

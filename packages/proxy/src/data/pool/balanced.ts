@@ -162,7 +162,7 @@ export class Balanced implements Backend, MemberOwner, TimerOwner {
       this.#wait();
       return;
     }
-    this.#series.gateShut.value += 1;
+    this.#series.shut();
     for (let left = this.#waiting.length; left > 0; left--) this.#waiting.shift()?.refuse(Cause.Failfast, this.path);
     for (const seeker of this.#seekers.splice(0)) seeker.onNoTarget(Cause.Failfast);
     this.#count();
@@ -184,7 +184,7 @@ export class Balanced implements Backend, MemberOwner, TimerOwner {
   #dispatchWaiting(): void {
     const { nowMs } = this.#side.plane.reactor;
     if (this.#balancer.readyCount > 0) {
-      if (!this.#gate.available) this.#series.gateOpen.value += 1;
+      if (!this.#gate.available) this.#series.opened();
       this.#gate.ready();
       this.#failfastTimer.cancel();
     }

@@ -1,3 +1,4 @@
+import type { SeriesGroup } from "@bowline/metrics";
 import type { Outbound } from "@bowline/model";
 import { logTarget } from "../../log/target.ts";
 import { Backends } from "../route/backends.ts";
@@ -20,6 +21,8 @@ export class Logical {
   /** Open connections that go there, and since when there is none. */
   users = 0;
   idleSinceMs = 0;
+  /** The series of the routing; pinned while it is in effect. */
+  #group: SeriesGroup | null = null;
   readonly #side: Side;
   readonly #resolutions: Resolutions;
   readonly #waiters: RoutingWaiter[] = [];
@@ -46,6 +49,7 @@ export class Logical {
   update(outbound: Outbound): void {
     const { plane } = this.#side;
     const group = plane.registry.group();
+    group.pin();
     const backends = new Backends(this.#side, this.#resolutions, this.target, group);
     const old = this.routing;
     this.routing = compileOutbound(outbound, backends, (fault) => {
@@ -53,6 +57,7 @@ export class Logical {
     });
     // After the new ones are held: what both lead to stays as it is.
     if (old !== null) this.#release(old);
+    this.#group = group;
     for (const waiter of this.#waiters.splice(0)) waiter.onRouting(this.routing);
   }
 
@@ -62,6 +67,7 @@ export class Logical {
   }
 
   #release(routing: Routing): void {
+    this.#group?.unpin();
     for (const balanced of routing.held) this.#resolutions.release(balanced);
   }
 }

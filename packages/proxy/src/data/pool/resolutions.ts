@@ -1,8 +1,7 @@
 import { EndpointSet, type EndpointsUpdate } from "@bowline/model";
 import type { FromData } from "../../boundary.ts";
 import type { Side } from "../side.ts";
-import { BalancerSeries } from "../telemetry/balancer-series.ts";
-import { OUTBOUND_HTTP_BALANCER } from "../telemetry/families.ts";
+import { type BalancerFamilies, BalancerSeries } from "../telemetry/balancer-series.ts";
 import { Balanced, type BalancedOptions } from "./balanced.ts";
 
 /** What the control plane says of one path, for all who balance over it. */
@@ -29,15 +28,15 @@ export class Resolutions {
 
   /**
    * The service with these options, to be given back by `release`.
-   * @param labelText the parent's and the backend's labels
+   * @param families what is counted of it, and with which labels
    */
-  acquire(options: BalancedOptions, labelText: string): Balanced {
-    const key = JSON.stringify([options, labelText]);
+  acquire(options: BalancedOptions, families: BalancerFamilies, labelText: string): Balanced {
+    const key = JSON.stringify([options, families.endpoints.name, labelText]);
     let balanced = this.#balanced.get(key);
     if (balanced === undefined) {
       const group = this.#side.plane.registry.group();
       group.pin();
-      const series = new BalancerSeries(group, OUTBOUND_HTTP_BALANCER, labelText);
+      const series = new BalancerSeries(group, families, labelText, options.queue.failfastTimeoutMs);
       balanced = new Balanced(this.#side, options, series, () => {
         group.unpin();
         this.#balanced.delete(key);

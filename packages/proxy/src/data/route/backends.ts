@@ -1,11 +1,11 @@
-import { joinLabels, type SeriesGroup } from "@bowline/metrics";
+import type { SeriesGroup } from "@bowline/metrics";
 import type { FailureAccrual, Meta, Backend as ModelBackend, QueueParams } from "@bowline/model";
 import { type Backend, Forward, Undispatchable } from "../pool/backend.ts";
-import type { Balanced } from "../pool/balanced.ts";
+import type { Balanced, BalancedOptions } from "../pool/balanced.ts";
 import type { Resolutions } from "../pool/resolutions.ts";
 import type { Side } from "../side.ts";
 import type { Target } from "../target.ts";
-import { backendLabels, parentLabels } from "../telemetry/route-series.ts";
+import { type BalancerPlace, serviceMeta, type Transport } from "./transport.ts";
 
 const DEFAULT_LOAD = { kind: "peak-ewma", defaultRttMs: 30, decayMs: 10_000 } as const;
 
@@ -26,13 +26,13 @@ export class Backends {
   }
 
   /** A backend of a policy. */
-  of(backend: ModelBackend, parent: Meta, accrual: FailureAccrual | null): Backend {
+  of(backend: ModelBackend, parent: Meta, accrual: FailureAccrual | null, transport: Transport): Backend {
     const { dispatcher } = backend;
     switch (dispatcher.kind) {
       case "balance": {
-        const labelText = joinLabels(parentLabels(parent), backendLabels(backend.meta));
         const { path, load } = dispatcher;
-        return this.#balanced({ path, load, queue: backend.queue, accrual }, labelText);
+        const place = { parent, backend: backend.meta, logical: this.target.name, concrete: path };
+        return this.#balanced({ path, load, queue: backend.queue, accrual }, transport, place);
       }
       case "forward":
         return new Forward(this.side, this.side.endpointTarget(dispatcher.endpoint, ""));
@@ -48,14 +48,19 @@ export class Backends {
     return new Forward(this.side, this.target);
   }
 
-  /** A service that a profile names, `name:port`. */
-  service(path: string, parent: Meta | null): Backend {
-    const labelText = parent === null ? "" : joinLabels(parentLabels(parent), backendLabels(parent));
-    return this.#balanced({ path, load: DEFAULT_LOAD, queue: this.#queue(), accrual: null }, labelText);
+  /**
+   * A service that a profile names.
+   * @param path `name:port`
+   * @param backend what the control plane says it is
+   */
+  service(path: string, parent: Meta, backend: Meta | null, transport: Transport): Backend {
+    const options = { path, load: DEFAULT_LOAD, queue: this.#queue(), accrual: null };
+    const place = { parent, backend: backend ?? serviceMeta(path), logical: this.target.name, concrete: path };
+    return this.#balanced(options, transport, place);
   }
 
-  #balanced(options: ConstructorParameters<typeof Balanced>[1], labelText: string): Backend {
-    const balanced = this.#resolutions.acquire(options, labelText);
+  #balanced(options: BalancedOptions, transport: Transport, place: BalancerPlace): Backend {
+    const balanced = this.#resolutions.acquire(options, transport.balancer, transport.labels(place));
     this.held.push(balanced);
     return balanced;
   }

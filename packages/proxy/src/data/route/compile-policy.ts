@@ -1,4 +1,4 @@
-import { joinLabels } from "@bowline/metrics";
+import { joinLabels, labels } from "@bowline/metrics";
 import {
   compileGrpcRoutes,
   compileHttpRoutes,
@@ -15,9 +15,12 @@ import {
   httpRetryPolicy,
   type Meta,
   type OpaqueFilter,
+  type OpaqueRoute,
   type OpaqueRoutes,
   type OutboundPolicy,
   type RouteBackend,
+  type TlsRoute,
+  type TlsRoutes,
 } from "@bowline/model";
 import { Cause } from "../failures.ts";
 import {
@@ -28,11 +31,14 @@ import {
   RouteBackendSeries,
   type RouteFamilies,
   RouteSeries,
+  RouteSeriesByHost,
   routeLabels,
 } from "../telemetry/route-series.ts";
+import { OUTBOUND_TCP_ROUTE, OUTBOUND_TLS_ROUTE, TransportRouteSeries } from "../telemetry/transport-route-series.ts";
 import type { Backends } from "./backends.ts";
 import { type HttpRouter, PolicyRouter, Routing } from "./routing.ts";
-import { type Choice, OnlyChoice, PolicyChoice, type Way, type WayBackend } from "./way.ts";
+import { HTTP_TRANSPORT, TCP_TRANSPORT, TLS_TRANSPORT, type Transport } from "./transport.ts";
+import { type Choice, OnlyChoice, PolicyChoice, type TcpWay, type Way, type WayBackend } from "./way.ts";
 
 /** What an outbound policy makes of the traffic to its target. A fault names what of it cannot be followed. */
 export function compilePolicy(policy: OutboundPolicy, backends: Backends): Routing | { readonly fault: string } {
@@ -41,37 +47,34 @@ export function compilePolicy(policy: OutboundPolicy, backends: Backends): Routi
     opaque: boolean,
     http1: HttpRouter | Cause | string,
     http2: HttpRouter | Cause | string,
-    tcp: Choice | Cause,
+    tcp: () => TcpWay,
   ): Routing | { readonly fault: string } => {
     if (typeof http1 === "string") return { fault: http1 };
     if (typeof http2 === "string") return { fault: http2 };
     return new Routing({ opaque, http1, http2, tcp, held: backends.held });
   };
-  const plain = (): Choice => new OnlyChoice(backends.forward());
+  const plain = (): TcpWay => ({ choice: new OnlyChoice(backends.forward()), series: null });
   switch (protocol.kind) {
     case "detect": {
       const http1 = httpRouter(protocol.http1, meta, backends);
       const http2 = httpRouter(protocol.http2, meta, backends);
-      return make(false, http1, http2, opaqueChoice(protocol.opaque, meta, backends));
+      return make(false, http1, http2, () => opaqueWay(protocol.opaque, meta, backends));
     }
     case "http1":
     case "http2": {
       const router = httpRouter(protocol, meta, backends);
-      return make(false, router, router, plain());
+      return make(false, router, router, plain);
     }
     case "grpc": {
       const router = grpcRouter(protocol, meta, backends);
-      return make(false, router, router, plain());
+      return make(false, router, router, plain);
     }
     case "opaque": {
-      const choice = opaqueChoice(protocol, meta, backends);
-      return make(true, Cause.InvalidPolicy, Cause.InvalidPolicy, choice);
+      return make(true, Cause.InvalidPolicy, Cause.InvalidPolicy, () => opaqueWay(protocol, meta, backends));
     }
     case "tls": {
       // Every connection there is TLS that is passed on; the first route's backends take it.
-      const first = protocol.routes[0];
-      const choice = opaqueChoice({ routes: first === undefined ? [] : [first] }, meta, backends);
-      return make(true, Cause.InvalidPolicy, Cause.InvalidPolicy, choice);
+      return make(true, Cause.InvalidPolicy, Cause.InvalidPolicy, () => tlsWay(protocol, meta, backends));
     }
     default:
       return unreachable(protocol);
@@ -84,7 +87,7 @@ function httpRouter(protocol: HttpProtocol, parent: Meta, backends: Backends): H
   const makers = new Map<object, Way>();
   for (const route of protocol.routes) {
     for (const rule of route.rules) {
-      const series = new RouteSeries(backends.group, OUTBOUND_HTTP_ROUTE, labelsOf(parent, route.meta));
+      const { series, hosts } = seriesOf(OUTBOUND_HTTP_ROUTE, parent, route.meta, backends);
       makers.set(rule, {
         filters: chain(rule.filters),
         prefixLength: null,
@@ -96,6 +99,7 @@ function httpRouter(protocol: HttpProtocol, parent: Meta, backends: Backends): H
         allowL5dHeaders: rule.allowL5dHeaders,
         choice: choiceOf(rule.backends, OUTBOUND_HTTP_ROUTE, parent, route.meta, protocol.accrual, backends),
         series,
+        hosts,
         profileSeries: null,
       });
     }
@@ -112,7 +116,7 @@ function grpcRouter(protocol: GrpcProtocol, parent: Meta, backends: Backends): H
   const ways = new Map<object, Way>();
   for (const route of protocol.routes) {
     for (const rule of route.rules) {
-      const series = new RouteSeries(backends.group, OUTBOUND_GRPC_ROUTE, labelsOf(parent, route.meta));
+      const { series, hosts } = seriesOf(OUTBOUND_GRPC_ROUTE, parent, route.meta, backends);
       ways.set(rule, {
         filters: chain(rule.filters),
         prefixLength: null,
@@ -124,6 +128,7 @@ function grpcRouter(protocol: GrpcProtocol, parent: Meta, backends: Backends): H
         allowL5dHeaders: rule.allowL5dHeaders,
         choice: choiceOf(rule.backends, OUTBOUND_GRPC_ROUTE, parent, route.meta, protocol.accrual, backends),
         series,
+        hosts,
         profileSeries: null,
       });
     }
@@ -132,12 +137,48 @@ function grpcRouter(protocol: GrpcProtocol, parent: Meta, backends: Backends): H
 }
 
 /** Opaque routes: at most one counts, and of it one rule (proxy-facts §4.17). */
-function opaqueChoice(protocol: OpaqueRoutes, parent: Meta, backends: Backends): Choice | Cause {
+function opaqueWay(protocol: OpaqueRoutes, parent: Meta, backends: Backends): TcpWay {
   const route = protocol.routes[0];
-  if (route === undefined) return Cause.RouteNotFound;
-  const filter = route.filters[0];
+  if (route === undefined) return { choice: Cause.RouteNotFound, series: null };
+  const { ip, port } = backends.target;
+  const target = labels([
+    ["target_ip", ip],
+    ["target_port", String(port)],
+  ]);
+  const labelText = joinLabels(parentLabels(parent), routeLabels(route.meta), target);
+  const series = new TransportRouteSeries(backends.group, OUTBOUND_TCP_ROUTE, labelText);
+  return { choice: connectionChoice(route, parent, backends, TCP_TRANSPORT), series };
+}
+
+/** The first route's backends take every connection. */
+function tlsWay(protocol: TlsRoutes, parent: Meta, backends: Backends): TcpWay {
+  const route = protocol.routes[0];
+  if (route === undefined) return { choice: Cause.RouteNotFound, series: null };
+  const series = new TransportRouteSeries(backends.group, OUTBOUND_TLS_ROUTE, labelsOf(parent, route.meta, ""));
+  return { choice: connectionChoice(route, parent, backends, TLS_TRANSPORT), series };
+}
+
+function connectionChoice(
+  { filters, backends: distribution, meta }: OpaqueRoute | TlsRoute,
+  parent: Meta,
+  backends: Backends,
+  transport: Transport,
+): Choice | Cause {
+  const filter = filters[0];
   if (filter !== undefined) return filter.kind === "forbidden" ? Cause.Forbidden : Cause.InvalidPolicy;
-  return choiceOf(route.backends, null, parent, route.meta, null, backends);
+  return choiceOf(distribution, null, parent, meta, null, backends, transport);
+}
+
+function seriesOf(
+  families: RouteFamilies,
+  parent: Meta,
+  route: Meta,
+  backends: Backends,
+): Pick<Way, "series" | "hosts"> {
+  const make = (hostname: string): RouteSeries =>
+    new RouteSeries(backends.group, families, labelsOf(parent, route, hostname));
+  const { outboundHostname } = backends.side.plane.config.metricLabels;
+  return outboundHostname ? { series: null, hosts: new RouteSeriesByHost(make) } : { series: make(""), hosts: null };
 }
 
 function choiceOf<F extends HttpFilter | GrpcFilter | OpaqueFilter>(
@@ -147,12 +188,13 @@ function choiceOf<F extends HttpFilter | GrpcFilter | OpaqueFilter>(
   route: Meta,
   accrual: FailureAccrual | null,
   backends: Backends,
+  transport: Transport = HTTP_TRANSPORT,
 ): Choice {
   const all: readonly RouteBackend<F>[] = distribution.kind === "empty" ? [] : distribution.backends;
   const made = all.map(({ backend, filters }): WayBackend => {
-    const labelText = `${labelsOf(parent, route)},${backendLabels(backend.meta)}`;
+    const labelText = joinLabels(parentLabels(parent), routeLabels(route), backendLabels(backend.meta));
     return {
-      backend: backends.of(backend, parent, accrual),
+      backend: backends.of(backend, parent, accrual, transport),
       filters: families === null ? null : chain(filters as readonly (HttpFilter | GrpcFilter)[]),
       series: families === null ? null : new RouteBackendSeries(backends.group, families, labelText),
     };
@@ -164,8 +206,8 @@ function chain(filters: readonly (HttpFilter | GrpcFilter)[]): FilterChain | nul
   return filters.length === 0 ? null : new FilterChain(filters);
 }
 
-function labelsOf(parent: Meta, route: Meta): string {
-  return joinLabels(parentLabels(parent), routeLabels(route), 'hostname=""');
+function labelsOf(parent: Meta, route: Meta, hostname: string): string {
+  return joinLabels(parentLabels(parent), routeLabels(route), labels([["hostname", hostname]]));
 }
 
 function unreachable(protocol: never): never {

@@ -12,14 +12,16 @@ import {
 import { ProfileRouteSeries } from "../telemetry/profile-series.ts";
 import type { Backends } from "./backends.ts";
 import { ProfileRouter, Routing } from "./routing.ts";
-import { type Choice, OnlyChoice, OverrideChoice, type Way } from "./way.ts";
+import { HTTP_TRANSPORT, serviceMeta, TCP_TRANSPORT, type Transport } from "./transport.ts";
+import { type Choice, OnlyChoice, OverrideChoice, type TcpWay, type Way } from "./way.ts";
 
 const NO_TIMEOUTS = { requestMs: null, responseMs: null, idleMs: null } as const;
 
 /** What a service profile makes of the traffic to its service: routes, retries, and a split by its overrides. */
 export function compileProfile(profile: Profile, backends: Backends): Routing {
   const dst = `${profile.name}:${backends.target.port}`;
-  const choice = choiceOf(profile, dst, backends);
+  const choice = choiceOf(profile, dst, backends, HTTP_TRANSPORT);
+  const tcp = (): TcpWay => ({ choice: choiceOf(profile, dst, backends, TCP_TRANSPORT), series: null });
   const { nowMs } = backends.side.plane.reactor;
   const params = profile.retryBudget;
   // Without a usable budget there are no retries.
@@ -46,20 +48,22 @@ export function compileProfile(profile: Profile, backends: Backends): Routing {
       allowL5dHeaders: false,
       choice,
       series: null,
+      hosts: null,
       profileSeries: new ProfileRouteSeries(backends.group, dst, route?.labels ?? {}),
     });
   }
   const router = new ProfileRouter(table, ways);
-  return new Routing({ opaque: profile.opaque, http1: router, http2: router, tcp: choice, held: backends.held });
+  return new Routing({ opaque: profile.opaque, http1: router, http2: router, tcp, held: backends.held });
 }
 
-function choiceOf(profile: Profile, dst: string, backends: Backends): Choice {
+function choiceOf(profile: Profile, dst: string, backends: Backends, transport: Transport): Choice {
+  const parent = profile.parent ?? serviceMeta(dst);
   const overrides = liveOverrides(profile);
-  if (overrides.length === 0) return new OnlyChoice(backends.service(dst, profile.parent));
+  if (overrides.length === 0) return new OnlyChoice(backends.service(dst, parent, profile.parent, transport));
   return new OverrideChoice(
     overrides,
     overrides.map(({ authority, backend }) => ({
-      backend: backends.service(authority, backend),
+      backend: backends.service(authority, parent, backend, transport),
       filters: null,
       series: null,
     })),

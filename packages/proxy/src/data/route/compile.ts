@@ -5,7 +5,8 @@ import type { Backends } from "./backends.ts";
 import { compilePolicy } from "./compile-policy.ts";
 import { compileProfile } from "./compile-profile.ts";
 import { failingRouting, OneWay, Routing } from "./routing.ts";
-import { type Choice, OnlyChoice, type Way } from "./way.ts";
+import { HTTP_TRANSPORT, serviceMeta, TCP_TRANSPORT, type Transport } from "./transport.ts";
+import { type Choice, OnlyChoice, type TcpWay, type Way } from "./way.ts";
 
 /**
  * Where traffic to a target goes by all that is known about it: its profile if that decides anything, else its policy,
@@ -17,7 +18,7 @@ export function compileOutbound(outbound: Outbound, backends: Backends, onFault:
   if (invalid !== null) return failingRouting(Cause.InvalidPolicy);
   if (policy !== null) {
     const routing = compilePolicy(policy, backends);
-    if (routing instanceof Routing) return profile?.opaque ? opaqueVersion(routing) : routing;
+    if (routing instanceof Routing) return profile?.opaque ? routing.opaqueVersion() : routing;
     onFault(routing.fault);
     return failingRouting(Cause.InvalidPolicy);
   }
@@ -25,17 +26,23 @@ export function compileOutbound(outbound: Outbound, backends: Backends, onFault:
 }
 
 function plainRouting(profile: Profile | null, backends: Backends): Routing {
-  const choice = new OnlyChoice(plainBackend(profile, backends));
-  const router = new OneWay(plainWay(choice));
+  const router = new OneWay(plainWay(new OnlyChoice(plainBackend(profile, backends, HTTP_TRANSPORT))));
+  const tcp = (): TcpWay => ({ choice: new OnlyChoice(plainBackend(profile, backends, TCP_TRANSPORT)), series: null });
   const opaque = profile?.opaque ?? false;
-  return new Routing({ opaque, http1: router, http2: router, tcp: choice, held: backends.held });
+  return new Routing({ opaque, http1: router, http2: router, tcp, held: backends.held });
 }
 
-function plainBackend(profile: Profile | null, backends: Backends): ReturnType<Backends["forward"]> {
+function plainBackend(
+  profile: Profile | null,
+  backends: Backends,
+  transport: Transport,
+): ReturnType<Backends["forward"]> {
   if (profile === null) return backends.forward();
   const { endpoint, name, parent } = profile;
   if (endpoint !== null) return new Forward(backends.side, backends.side.endpointTarget(endpoint, ""));
-  return name === "" ? backends.forward() : backends.service(`${name}:${backends.target.port}`, parent);
+  if (name === "") return backends.forward();
+  const path = `${name}:${backends.target.port}`;
+  return backends.service(path, parent ?? serviceMeta(path), parent, transport);
 }
 
 function plainWay(choice: Choice): Way {
@@ -50,12 +57,7 @@ function plainWay(choice: Choice): Way {
     allowL5dHeaders: false,
     choice,
     series: null,
+    hosts: null,
     profileSeries: null,
   };
-}
-
-/** A profile may say that connections are opaque whatever the policy says. */
-function opaqueVersion(routing: Routing): Routing {
-  const { http1, http2, tcp, held } = routing;
-  return new Routing({ opaque: true, http1, http2, tcp, held });
 }

@@ -20,10 +20,13 @@ import type { FieldList } from "@bowline/wire";
 import type { Call } from "../call/call.ts";
 import { Cause } from "../failures.ts";
 import type { Side } from "../side.ts";
-import type { RouteError } from "../telemetry/route-series.ts";
+import { TIMEOUT, UNCLASSIFIED } from "../telemetry/http-series.ts";
+import type { RouteError, RouteSeries } from "../telemetry/route-series.ts";
 import { editFields, editHead } from "./edit-fields.ts";
 import { filterAnswerFields } from "./filter-answer.ts";
 import type { Way, WayBackend } from "./way.ts";
+
+const HTTP_OK = 200;
 
 const REQUEST_TIMER = 0;
 const RESPONSE_TIMER = 1;
@@ -61,8 +64,14 @@ export class RouteRun implements TimerOwner {
   #backoff: Backoff | null = null;
   #heldStatus = 0;
   #tries = 0;
-  #triedMs = 0;
+  /** The try in hand went to a backend, and what became of it has not been counted. */
+  #trying = false;
+  /** When all of the request was on its way; infinite before. */
+  #sentMs = Number.POSITIVE_INFINITY;
+  #series: RouteSeries | null = null;
   #timedOut = false;
+  /** Which of the timeouts it was. */
+  #timeout: RouteError = "";
   #ended = false;
 
   constructor(side: Side) {
@@ -74,11 +83,15 @@ export class RouteRun implements TimerOwner {
     this.#call = call;
     this.#way = way;
     this.#tries = 0;
+    this.#trying = false;
     this.#timedOut = false;
     this.#ended = false;
     this.#timeouts = way.timeouts;
     this.#retry = way.retry;
     call.run = this;
+    const series = this.#seriesOf(call, way);
+    this.#series = series;
+    call.requestFrames = series === null ? null : series.requestFrames;
     if (way.profileSeries !== null) way.profileSeries.requests.value += 1;
     if (way.allowL5dHeaders) this.#takeOverrides(call, way);
     const answer = this.#filter(way.filters, way.prefixLength);
@@ -102,10 +115,12 @@ export class RouteRun implements TimerOwner {
   /** No server has processed the request: that it is sent again is no retry. */
   onResend(): void {
     this.#tries -= 1;
+    this.#countTry(0, NO_GRPC_STATUS, "IO");
   }
 
   /** All of the request is on its way. */
   onRequestSent(): void {
+    this.#sentMs = this.#side.plane.reactor.nowMs;
     const responseMs = this.#timeouts!.responseMs;
     if (responseMs !== null) this.#side.plane.reactor.after(this.#responseTimer, responseMs);
   }
@@ -150,10 +165,10 @@ export class RouteRun implements TimerOwner {
   }
 
   /** The try failed without a response; true when the request is being sent again. */
-  onFailed(cause: Cause): boolean {
+  onFailed(cause: Cause, error: RouteError): boolean {
     if (this.#ended) return false;
     this.#headTimer.cancel();
-    this.#countTry(0, NO_GRPC_STATUS, routeError(cause));
+    this.#countTry(0, NO_GRPC_STATUS, this.#timedOut ? this.#timeout : error);
     if (this.#timedOut) return false;
     return this.#decide(tryEndOf(cause), 0, NO_GRPC_STATUS);
   }
@@ -161,6 +176,7 @@ export class RouteRun implements TimerOwner {
   /** The server would not take the request; true when it is being sent again. */
   onRefusedStream(): boolean {
     this.#headTimer.cancel();
+    this.#countTry(0, NO_GRPC_STATUS, "REFUSED");
     return this.#decide(TryEnd.RefusedStream, 0, NO_GRPC_STATUS);
   }
 
@@ -171,24 +187,21 @@ export class RouteRun implements TimerOwner {
   end(status: number, grpcStatus: number, error: RouteError): void {
     if (this.#ended) return;
     this.#ended = true;
-    const { series, profileSeries, budget } = this.#way!;
+    const { profileSeries, budget } = this.#way!;
+    const series = this.#series;
     const call = this.#call!;
     const { nowMs } = this.#side.plane.reactor;
-    if (error === "" && status !== 0) this.#countTry(status, grpcStatus, "");
+    const label = this.#timedOut ? this.#timeout : error;
+    this.#countTry(status, grpcStatus, label);
     if (series !== null) {
       series.seconds.observe((nowMs - call.startMs) / 1000);
-      series.statuses.count(series.grpc ? grpcStatus : status === 0 ? -1 : status, error);
+      series.statuses.count(series.grpc ? grpcStatus : status === 0 ? -1 : status, label);
       if (this.#tries > 1 && error === "" && !this.#class.failure) series.retrySuccesses.value += 1;
     }
     if (profileSeries === null) return;
     if (budget !== null && error !== "") budget.deposit(nowMs);
     const failure = error !== "" || this.#class.failure;
-    profileSeries.responded({
-      status,
-      failure,
-      grpcStatus,
-      error: this.#timedOut ? "timeout" : error && "unclassified",
-    });
+    profileSeries.responded(status, failure, grpcStatus, this.#timedOut ? TIMEOUT : error && UNCLASSIFIED);
     if (status !== 0) profileSeries.latencyMs(status).observe(nowMs - call.startMs);
   }
 
@@ -202,6 +215,7 @@ export class RouteRun implements TimerOwner {
     this.#call = null;
     this.#way = null;
     this.#backend = null;
+    this.#series = null;
     this.#timeouts = null;
     this.#retry = null;
     this.#backoff = null;
@@ -216,10 +230,11 @@ export class RouteRun implements TimerOwner {
       return;
     }
     if (kind === HEAD_TIMER) {
-      this.#countTry(0, NO_GRPC_STATUS, "REQUEST_TIMEOUT");
+      this.#countTry(0, NO_GRPC_STATUS, "RESPONSE_HEADERS_TIMEOUT");
       if (this.#decide(TryEnd.HeadTimeout, 0, NO_GRPC_STATUS)) return;
     }
     this.#timedOut = true;
+    this.#timeout = timeoutError(kind);
     if (call.responseStarted) call.cutShort();
     else call.refuse(Cause.RouteTimeout, "");
   }
@@ -228,7 +243,7 @@ export class RouteRun implements TimerOwner {
     const call = this.#call!;
     const { reactor } = this.#side.plane;
     this.#tries += 1;
-    this.#triedMs = reactor.nowMs;
+    this.#sentMs = Number.POSITIVE_INFINITY;
     const backend = this.#way!.choice.pick();
     this.#backend = backend;
     if (backend === null) {
@@ -242,7 +257,10 @@ export class RouteRun implements TimerOwner {
     }
     const timeoutMs = this.#retry === null ? null : headTimeout(this.#retry, this.#tries);
     if (timeoutMs !== null) reactor.after(this.#headTimer, timeoutMs);
-    if (backend.series !== null) backend.series.requests.value += 1;
+    this.#trying = true;
+    const { series } = backend;
+    if (series !== null) series.requests.value += 1;
+    call.responseFrames = series === null ? null : series.frames;
     if (this.#way!.profileSeries !== null) this.#way!.profileSeries.actualRequests.value += 1;
     backend.backend.send(call);
   }
@@ -292,20 +310,29 @@ export class RouteRun implements TimerOwner {
   }
 
   #count(what: "retry" | "limit"): void {
-    const { series } = this.#way!;
+    const series = this.#series;
     if (series === null) return;
     if (what === "retry") series.retries.value += 1;
     else series.retryLimitExceeded.value += 1;
   }
 
+  /** Counts what became of the try in hand, once. */
   #countTry(status: number, grpcStatus: number, error: RouteError): void {
+    if (!this.#trying) return;
+    this.#trying = false;
     const { profileSeries } = this.#way!;
-    const failure = error !== "" || this.#class.failure;
-    profileSeries?.tried({ status, failure, grpcStatus, error: error && "unclassified" });
-    const series = this.#backend?.series ?? null;
+    if (profileSeries !== null) {
+      const failure = error !== "" || this.#class.failure;
+      profileSeries.tried(status, failure, grpcStatus, error && UNCLASSIFIED);
+    }
+    const series = this.#backend!.series;
     if (series === null) return;
-    series.statuses.count(this.#way!.series?.grpc === true ? grpcStatus : status === 0 ? -1 : status, error);
-    series.seconds.observe((this.#side.plane.reactor.nowMs - this.#triedMs) / 1000);
+    series.statuses.count(this.#series?.grpc === true ? grpcStatus : status === 0 ? -1 : status, error);
+    series.seconds.observe(Math.max(0, this.#side.plane.reactor.nowMs - this.#sentMs) / 1000);
+  }
+
+  #seriesOf(call: Call, { series, hosts }: Way): RouteSeries | null {
+    return hosts === null ? series : hosts.of(this.#side.headFacts.of(call.head).authority);
   }
 
   /** What the filters answer by themselves, or null; the request's head as they change it. */
@@ -325,7 +352,21 @@ export class RouteRun implements TimerOwner {
 
   #answer(answer: FilterAnswer): void {
     const call = this.#call!;
+    this.#endAnswered(answer);
     call.answer(filterAnswerFields(answer, call.grpc, this.#side.informational));
+  }
+
+  #endAnswered(answer: FilterAnswer): void {
+    switch (answer.kind) {
+      case "error":
+        this.end(0, NO_GRPC_STATUS, "UNKNOWN");
+        break;
+      case "grpc-fail":
+        this.end(HTTP_OK, answer.code, "");
+        break;
+      default:
+        this.end(answer.status, NO_GRPC_STATUS, "");
+    }
   }
 
   #takeOverrides(call: Call, way: Way): void {
@@ -348,23 +389,16 @@ function tryEndOf(cause: Cause): TryEnd {
   }
 }
 
-/** How a cause is labelled in the series of routes. */
-export function routeError(cause: Cause): RouteError {
-  switch (cause) {
-    case Cause.RouteTimeout:
-      return "REQUEST_TIMEOUT";
-    case Cause.Failfast:
-      return "FAIL_FAST";
-    case Cause.LoadShed:
-      return "LOAD_SHED";
-    case Cause.ConnectRefused:
-    case Cause.ConnectTimeout:
-    case Cause.ConnectUnreachable:
-    case Cause.ConnectFailed:
-    case Cause.UpstreamClosed:
-    case Cause.UpstreamReset:
-      return "IO";
+/** How the end of a call by one of the timers is labelled. */
+function timeoutError(timer: number): RouteError {
+  switch (timer) {
+    case RESPONSE_TIMER:
+      return "RESPONSE_STREAM_TIMEOUT";
+    case IDLE_TIMER:
+      return "IDLE_TIMEOUT";
+    case HEAD_TIMER:
+      return "RESPONSE_HEADERS_TIMEOUT";
     default:
-      return "UNKNOWN";
+      return "REQUEST_TIMEOUT";
   }
 }

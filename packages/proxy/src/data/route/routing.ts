@@ -1,7 +1,7 @@
 import type { ProfileRoute, ProfileRouteTable, RequestFacts } from "@bowline/model";
 import type { Cause } from "../failures.ts";
 import type { Balanced } from "../pool/balanced.ts";
-import type { Choice, Way } from "./way.ts";
+import type { TcpWay, Way } from "./way.ts";
 
 /** Finds the way of a request; null when no route matches. */
 export interface HttpRouter {
@@ -64,34 +64,55 @@ export class ProfileRouter implements HttpRouter {
   }
 }
 
-/** Where everything goes that is sent to one original destination, as the control plane has it. Never changed. */
-export class Routing {
+/** What makes up a Routing. */
+export interface RoutingParts {
   /** Connections are passed on without a look at their bytes. */
   readonly opaque: boolean;
   /** For HTTP/1 and HTTP/2 requests; a cause when every request fails. */
   readonly http1: HttpRouter | Cause;
   readonly http2: HttpRouter | Cause;
-  /** For anything else; a cause when every connection fails. */
-  readonly tcp: Choice | Cause;
-  /** What it holds; to be released when it is replaced. */
+  /** For anything else. Made when there is a connection for it: mostly there is none, and it may hold a balancer. */
+  readonly tcp: () => TcpWay;
+  /** What it holds, also by and by; to be released when it is replaced. */
   readonly held: readonly Balanced[];
+}
 
-  constructor(parts: {
-    readonly opaque: boolean;
-    readonly http1: HttpRouter | Cause;
-    readonly http2: HttpRouter | Cause;
-    readonly tcp: Choice | Cause;
-    readonly held: readonly Balanced[];
-  }) {
+/** Where everything goes that is sent to one original destination, as the control plane has it. Never changed. */
+export class Routing {
+  readonly opaque: boolean;
+  readonly http1: HttpRouter | Cause;
+  readonly http2: HttpRouter | Cause;
+  readonly held: readonly Balanced[];
+  readonly #parts: RoutingParts;
+  #tcp: TcpWay | null = null;
+
+  constructor(parts: RoutingParts) {
     this.opaque = parts.opaque;
     this.http1 = parts.http1;
     this.http2 = parts.http2;
-    this.tcp = parts.tcp;
     this.held = parts.held;
+    this.#parts = parts;
+  }
+
+  /** For connections; to be used only while the routing is in effect. */
+  get tcp(): TcpWay {
+    this.#tcp ??= this.#parts.tcp();
+    return this.#tcp;
+  }
+
+  /** The same, but connections are passed on without a look at their bytes. */
+  opaqueVersion(): Routing {
+    return new Routing({ ...this.#parts, opaque: true });
   }
 }
 
 /** Everything fails for this cause. */
 export function failingRouting(cause: Cause): Routing {
-  return new Routing({ opaque: false, http1: cause, http2: cause, tcp: cause, held: [] });
+  return new Routing({
+    opaque: false,
+    http1: cause,
+    http2: cause,
+    tcp: () => ({ choice: cause, series: null }),
+    held: [],
+  });
 }

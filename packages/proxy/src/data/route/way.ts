@@ -10,9 +10,11 @@ import {
   type RetryPolicy,
   type Timeouts,
 } from "@bowline/model";
+import type { Cause } from "../failures.ts";
 import type { Backend } from "../pool/backend.ts";
 import type { ProfileRouteSeries } from "../telemetry/profile-series.ts";
-import type { RouteBackendSeries, RouteSeries } from "../telemetry/route-series.ts";
+import type { RouteBackendSeries, RouteSeries, RouteSeriesByHost } from "../telemetry/route-series.ts";
+import type { TransportRouteSeries } from "../telemetry/transport-route-series.ts";
 
 /** A backend of a rule, with what the rule does to the requests it sends there. */
 export interface WayBackend {
@@ -39,7 +41,17 @@ export interface Way {
   readonly allowL5dHeaders: boolean;
   readonly choice: Choice;
   readonly series: RouteSeries | null;
+  /** Its series by the host that requests name, where that is a label; null where it is not. */
+  readonly hosts: RouteSeriesByHost | null;
   readonly profileSeries: ProfileRouteSeries | null;
+}
+
+/** What becomes of a connection that is passed on as bytes. */
+export interface TcpWay {
+  /** A cause when every connection fails. */
+  readonly choice: Choice | Cause;
+  /** null where no policy names a route. */
+  readonly series: TransportRouteSeries | null;
 }
 
 /** Chooses among the backends that are available. */

@@ -19,6 +19,9 @@ export interface BalancerFamilies {
   readonly queueLatency: Family;
   readonly gateOpen: Family;
   readonly gateShut: Family;
+  readonly gateOpenTime: Family;
+  readonly gateShutTime: Family;
+  readonly gateTimeout: Family;
 }
 
 /** The families of one kind of balancer; `prefix` as balancerMetricNames() has it. */
@@ -51,13 +54,34 @@ export function balancerFamilies(prefix: string): BalancerFamilies {
       style,
     },
     gateShut: { name: names.queueGateShutTotal, help: "Times that failfast began", kind: "counter", style },
+    gateOpenTime: seconds(names.queueGateOpenTimeSeconds, "When failfast ended, or serving began; 0 in failfast"),
+    gateShutTime: seconds(names.queueGateShutTimeSeconds, "When failfast began; 0 while it is over"),
+    gateTimeout: seconds(
+      names.queueGateTimeoutSeconds,
+      "How long requests may find no endpoint before failfast begins",
+    ),
   };
+}
+
+function seconds(name: string, help: string): Family {
+  return { name, help, kind: "gauge", style: "openmetrics", unit: "seconds", merge: "max" };
 }
 
 /** The families in the order of the page. */
 export function balancerFamilyOrder(families: BalancerFamilies): readonly Family[] {
-  const { endpoints, choosable, updates, queueLength, queueRequests, queueLatency, gateOpen, gateShut } = families;
-  return [endpoints, choosable, updates, queueLength, queueRequests, queueLatency, gateOpen, gateShut];
+  return [
+    families.endpoints,
+    families.choosable,
+    families.updates,
+    families.queueLength,
+    families.queueRequests,
+    families.queueLatency,
+    families.gateOpen,
+    families.gateShut,
+    families.gateOpenTime,
+    families.gateShutTime,
+    families.gateTimeout,
+  ];
 }
 
 /** What is counted for one balancer. */
@@ -65,14 +89,17 @@ export class BalancerSeries {
   readonly requests: Counter;
   readonly queueLength: Gauge;
   readonly latencySeconds: Histogram;
-  readonly gateOpen: Counter;
-  readonly gateShut: Counter;
+  readonly #gateOpen: Counter;
+  readonly #gateShut: Counter;
+  readonly #gateOpenTime: Gauge;
+  readonly #gateShutTime: Gauge;
   readonly #ready: Gauge;
   readonly #pending: Gauge;
   readonly #choosable: Gauge;
   readonly #updates: { readonly Reset: Counter; readonly Add: Counter; readonly Remove: Counter };
 
-  constructor(group: SeriesGroup, families: BalancerFamilies, labelText: string) {
+  /** @param failfastTimeoutMs how long requests may find no endpoint */
+  constructor(group: SeriesGroup, families: BalancerFamilies, labelText: string, failfastTimeoutMs: number) {
     const state = (name: string): Gauge =>
       group.gauge(families.endpoints, joinLabels(labels([["endpoint_state", name]]), labelText));
     const op = (name: string): Counter =>
@@ -80,13 +107,30 @@ export class BalancerSeries {
     this.requests = group.counter(families.queueRequests, labelText);
     this.queueLength = group.gauge(families.queueLength, labelText);
     this.latencySeconds = group.histogram(families.queueLatency, labelText);
-    this.gateOpen = group.counter(families.gateOpen, labelText);
-    this.gateShut = group.counter(families.gateShut, labelText);
-    this.gateOpen.value += 1;
+    this.#gateOpen = group.counter(families.gateOpen, labelText);
+    this.#gateShut = group.counter(families.gateShut, labelText);
+    this.#gateOpenTime = group.gauge(families.gateOpenTime, labelText);
+    this.#gateShutTime = group.gauge(families.gateShutTime, labelText);
+    group.gauge(families.gateTimeout, labelText).value = failfastTimeoutMs / 1000;
     this.#ready = state("ready");
     this.#pending = state("pending");
     this.#choosable = group.gauge(families.choosable, labelText);
     this.#updates = { Reset: op("Reset"), Add: op("Add"), Remove: op("Remove") };
+    this.opened();
+  }
+
+  /** Serving begins, or failfast is over. */
+  opened(): void {
+    this.#gateOpen.value += 1;
+    this.#gateOpenTime.value = Date.now() / 1000;
+    this.#gateShutTime.value = 0;
+  }
+
+  /** Failfast begins. */
+  shut(): void {
+    this.#gateShut.value += 1;
+    this.#gateShutTime.value = Date.now() / 1000;
+    this.#gateOpenTime.value = 0;
   }
 
   endpoints(ready: number, pending: number): void {

@@ -1,7 +1,9 @@
 import { METRIC } from "@bowline/contracts";
 import { type Family, LATENCY_BUCKETS_MS } from "@bowline/metrics";
 import { type BalancerFamilies, balancerFamilies, balancerFamilyOrder } from "./balancer-series.ts";
+import { INBOUND_HTTP_ROUTE, inboundRouteFamilyOrder } from "./inbound-route-series.ts";
 import { OUTBOUND_GRPC_ROUTE, OUTBOUND_HTTP_ROUTE, routeFamilyOrder } from "./route-series.ts";
+import { OUTBOUND_TCP_ROUTE, OUTBOUND_TLS_ROUTE } from "./transport-route-series.ts";
 
 function counter(name: string, help: string): Family {
   return { name, help, kind: "counter", style: "classic" };
@@ -89,6 +91,13 @@ export const OUTBOUND_PROTOCOLS: Family = {
   kind: "counter",
   style: "openmetrics",
 };
+export const OUTBOUND_TRANSFER_COST: Family = {
+  name: METRIC.outboundTcpTransferCostBytesTotal,
+  help: "Bytes sent to and received from endpoints, by whether they are in the zone of this proxy",
+  kind: "counter",
+  style: "openmetrics",
+  unit: "bytes",
+};
 /** Bowline's own: the machine-readable cause of every synthesised response and refused connection. */
 export const FAILED: Family = counter(
   METRIC.proxyFailuresTotal,
@@ -101,6 +110,8 @@ export const REPLAYED: Family = counter(
 );
 
 export const OUTBOUND_HTTP_BALANCER: BalancerFamilies = balancerFamilies("outbound_http_balancer");
+export const OUTBOUND_TCP_BALANCER: BalancerFamilies = balancerFamilies("outbound_tcp_balancer");
+export const OUTBOUND_TLS_BALANCER: BalancerFamilies = balancerFamilies("outbound_tls_balancer");
 
 /** The order of the families on the page: classic ones first (proxy-facts §5). */
 export const FAMILY_ORDER: readonly Family[] = [
@@ -126,9 +137,17 @@ export const FAMILY_ORDER: readonly Family[] = [
   REPLAYED,
   INBOUND_DETECT_RESULTS,
   INBOUND_DETECT_SECONDS,
+  ...inboundRouteFamilyOrder(INBOUND_HTTP_ROUTE),
   OUTBOUND_DETECT_RESULTS,
   OUTBOUND_DETECT_SECONDS,
   OUTBOUND_PROTOCOLS,
+  OUTBOUND_TRANSFER_COST,
+  OUTBOUND_TCP_ROUTE.open,
+  OUTBOUND_TCP_ROUTE.close,
+  ...balancerFamilyOrder(OUTBOUND_TCP_BALANCER),
+  OUTBOUND_TLS_ROUTE.open,
+  OUTBOUND_TLS_ROUTE.close,
+  ...balancerFamilyOrder(OUTBOUND_TLS_BALANCER),
   ...routeFamilyOrder(OUTBOUND_HTTP_ROUTE),
   ...routeFamilyOrder(OUTBOUND_GRPC_ROUTE),
   ...balancerFamilyOrder(OUTBOUND_HTTP_BALANCER),

@@ -1,4 +1,5 @@
 import { type Counter, type Histogram, joinLabels, type LabelPair, labels, type SeriesGroup } from "@bowline/metrics";
+import { type ErrorCode, ResetBy } from "@bowline/wire";
 import { LATENCY, REQUESTS, RESPONSES } from "./families.ts";
 
 /** gRPC statuses that count as failures: the server's fault rather than the client's (proxy-facts §5.2). */
@@ -7,6 +8,36 @@ const GRPC_FAILURES: ReadonlySet<number> = new Set([2, 4, 7, 13, 14, 15]);
 export const MISSING_GRPC_STATUS = 17;
 const UNKNOWN_GRPC_STATUS = 2;
 
+/** Why there was no complete response, as the `error` label of response_total says it; one of a few texts. */
+export type ResponseError = string;
+
+export const UNCLASSIFIED: ResponseError = "unclassified";
+/** The route's time for a response was over. */
+export const TIMEOUT: ResponseError = "timeout";
+
+/** By RFC 9113 §7's codes. */
+const RESETS: readonly ResponseError[] = [
+  "NO_ERROR",
+  "PROTOCOL_ERROR",
+  "INTERNAL_ERROR",
+  "FLOW_CONTROL_ERROR",
+  "SETTINGS_TIMEOUT",
+  "STREAM_CLOSED",
+  "FRAME_SIZE_ERROR",
+  "REFUSED_STREAM",
+  "CANCEL",
+  "COMPRESSION_ERROR",
+  "CONNECT_ERROR",
+  "ENHANCE_YOUR_CALM",
+  "INADEQUATE_SECURITY",
+  "HTTP_1_1_REQUIRED",
+].map((reason) => `h2(${reason})`);
+
+/** The label for a response whose exchange has ended early. */
+export function responseError(code: ErrorCode, by: ResetBy): ResponseError {
+  return by === ResetBy.ConnectionLost ? UNCLASSIFIED : (RESETS[code] ?? UNCLASSIFIED);
+}
+
 /** The request and response series of one endpoint (proxy-facts §5.1). */
 export class HttpSeries {
   readonly requests: Counter;
@@ -14,13 +45,12 @@ export class HttpSeries {
   readonly #labels: string;
   readonly #totals = new Map<number, Counter>();
   readonly #latencies = new Map<number, Histogram>();
-  readonly #broken = new Map<number, Counter>();
+  readonly #broken = new Map<string, Counter>();
   // Mostly the same as for the response before: no need to look it up.
   #lastTotalKey = 0;
   #lastTotal: Counter | null = null;
   #lastStatus = 0;
   #lastLatency: Histogram | null = null;
-  #failed: Counter | null = null;
 
   constructor(group: SeriesGroup, labelText: string) {
     this.#group = group;
@@ -59,21 +89,18 @@ export class HttpSeries {
   }
 
   /** A request that got no response from its endpoint: no status code, a failure. */
-  failed(): Counter {
-    this.#failed ??= this.#group.counter(RESPONSES, this.#responseLabels([], "failure", "", "unclassified"));
-    return this.#failed;
+  failed(error: ResponseError = UNCLASSIFIED): Counter {
+    return this.broken(0, error);
   }
 
   /** A response that broke off after its head; 0 before there was one. */
-  broken(status: number): Counter {
-    if (status === 0) return this.failed();
-    let counter = this.#broken.get(status);
+  broken(status: number, error: ResponseError = UNCLASSIFIED): Counter {
+    const key = `${status} ${error}`;
+    let counter = this.#broken.get(key);
     if (counter === undefined) {
-      counter = this.#group.counter(
-        RESPONSES,
-        this.#responseLabels([statusLabel(status)], "failure", "", "unclassified"),
-      );
-      this.#broken.set(status, counter);
+      const code = status === 0 ? [] : [statusLabel(status)];
+      counter = this.#group.counter(RESPONSES, this.#responseLabels(code, "failure", "", error));
+      this.#broken.set(key, counter);
     }
     return counter;
   }

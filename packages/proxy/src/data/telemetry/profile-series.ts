@@ -1,4 +1,13 @@
-import { type Counter, type Histogram, joinLabels, type LabelPair, labels, type SeriesGroup } from "@bowline/metrics";
+import {
+  Counter,
+  type Family,
+  Histogram,
+  joinLabels,
+  LATENCY_BUCKETS_MS,
+  type LabelPair,
+  labels,
+  type SeriesGroup,
+} from "@bowline/metrics";
 import {
   ROUTE_ACTUAL_REQUESTS,
   ROUTE_ACTUAL_RESPONSES,
@@ -8,15 +17,56 @@ import {
   ROUTE_RETRYABLE,
 } from "./families.ts";
 
-/** How a response, or its absence, is labelled. */
-export interface RouteOutcome {
-  /** 0 when there was no response. */
-  readonly status: number;
-  readonly failure: boolean;
-  /** Negative when there is none. */
-  readonly grpcStatus: number;
-  /** "" for a complete response. */
-  readonly error: string;
+/** Responses, or their absence, by what they were. */
+class OutcomeCounters {
+  readonly #group: SeriesGroup;
+  readonly #family: Family;
+  readonly #labels: string;
+  readonly #counters = new Map<string, Counter>();
+  // Mostly the same as for the response before: no need to look it up.
+  #lastStatus = -1;
+  #lastGrpcStatus = 0;
+  #lastFailure = false;
+  #last: Counter | null = null;
+
+  constructor(group: SeriesGroup, family: Family, labelText: string) {
+    this.#group = group;
+    this.#family = family;
+    this.#labels = labelText;
+  }
+
+  count(status: number, failure: boolean, grpcStatus: number, error: string): void {
+    if (error !== "") {
+      this.#find(status, failure, grpcStatus, error).value += 1;
+      return;
+    }
+    if (status !== this.#lastStatus || grpcStatus !== this.#lastGrpcStatus || failure !== this.#lastFailure) {
+      this.#last = this.#find(status, failure, grpcStatus, "");
+      this.#lastStatus = status;
+      this.#lastGrpcStatus = grpcStatus;
+      this.#lastFailure = failure;
+    }
+    this.#last!.value += 1;
+  }
+
+  #find(status: number, failure: boolean, grpcStatus: number, error: string): Counter {
+    const code: LabelPair[] = status === 0 ? [] : [["status_code", String(status)]];
+    const outcome = labels([
+      ...code,
+      ["classification", failure ? "failure" : "success"],
+      ["grpc_status", grpcStatus < 0 ? "" : String(grpcStatus)],
+      ["error", error],
+    ]);
+    let found = this.#counters.get(outcome);
+    if (found === undefined) {
+      // A request may outlive its route by so long that nobody shows its series any more.
+      found = this.#group.dropped
+        ? new Counter()
+        : this.#group.counter(this.#family, joinLabels(this.#labels, outcome));
+      this.#counters.set(outcome, found);
+    }
+    return found;
+  }
 }
 
 /** The route_* series of one route of a service profile (proxy-facts §5.1). */
@@ -27,6 +77,9 @@ export class ProfileRouteSeries {
   readonly noBudget: Counter;
   readonly #group: SeriesGroup;
   readonly #labels: string;
+  readonly #responses: OutcomeCounters;
+  readonly #actualResponses: OutcomeCounters;
+  readonly #latencies = new Map<number, Histogram>();
 
   /** @param dst `name:port`; `routeLabels` are the profile's own, without their prefix */
   constructor(group: SeriesGroup, dst: string, routeLabels: Readonly<Record<string, string>>) {
@@ -38,30 +91,34 @@ export class ProfileRouteSeries {
     this.actualRequests = group.counter(ROUTE_ACTUAL_REQUESTS, text);
     this.retryable = group.counter(ROUTE_RETRYABLE, text);
     this.noBudget = group.counter(ROUTE_RETRYABLE, joinLabels(text, labels([["skipped", "no_budget"]])));
+    this.#responses = new OutcomeCounters(group, ROUTE_RESPONSES, text);
+    this.#actualResponses = new OutcomeCounters(group, ROUTE_ACTUAL_RESPONSES, text);
   }
 
-  responded(outcome: RouteOutcome): void {
-    this.#group.counter(ROUTE_RESPONSES, this.#outcomeLabels(outcome)).value += 1;
+  /**
+   * A request is over.
+   * @param status 0 when there was no response
+   * @param grpcStatus negative when there is none
+   * @param error "" for a complete response
+   */
+  responded(status: number, failure: boolean, grpcStatus: number, error: string): void {
+    this.#responses.count(status, failure, grpcStatus, error);
   }
 
-  tried(outcome: RouteOutcome): void {
-    this.#group.counter(ROUTE_ACTUAL_RESPONSES, this.#outcomeLabels(outcome)).value += 1;
+  /** A try is over; as `responded`. */
+  tried(status: number, failure: boolean, grpcStatus: number, error: string): void {
+    this.#actualResponses.count(status, failure, grpcStatus, error);
   }
 
   latencyMs(status: number): Histogram {
-    return this.#group.histogram(ROUTE_LATENCY, joinLabels(this.#labels, labels([["status_code", String(status)]])));
-  }
-
-  #outcomeLabels({ status, failure, grpcStatus, error }: RouteOutcome): string {
-    const code: LabelPair[] = status === 0 ? [] : [["status_code", String(status)]];
-    return joinLabels(
-      this.#labels,
-      labels([
-        ...code,
-        ["classification", failure ? "failure" : "success"],
-        ["grpc_status", grpcStatus < 0 ? "" : String(grpcStatus)],
-        ["error", error],
-      ]),
-    );
+    let found = this.#latencies.get(status);
+    if (found === undefined) {
+      const text = joinLabels(this.#labels, labels([["status_code", String(status)]]));
+      found = this.#group.dropped
+        ? new Histogram(Float64Array.from(LATENCY_BUCKETS_MS))
+        : this.#group.histogram(ROUTE_LATENCY, text);
+      this.#latencies.set(status, found);
+    }
+    return found;
   }
 }

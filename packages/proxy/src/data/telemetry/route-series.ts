@@ -1,6 +1,9 @@
 import { type RouteMetricNames, routeMetricNames } from "@bowline/contracts";
-import { type Counter, type Family, type Histogram, joinLabels, labels, type SeriesGroup } from "@bowline/metrics";
+import { Counter, type Family, type Histogram, joinLabels, labels, type SeriesGroup } from "@bowline/metrics";
 import type { Meta } from "@bowline/model";
+import { ErrorCode, ResetBy } from "@bowline/wire";
+import { Cause } from "../failures.ts";
+import { FRAME_BOUNDS_BYTES } from "./frame-bounds.ts";
 
 const style = "openmetrics" as const;
 
@@ -8,6 +11,7 @@ const style = "openmetrics" as const;
 export interface RouteFamilies {
   readonly requestSeconds: Family;
   readonly statuses: Family;
+  readonly requestFrames: Family;
   readonly retries: Family;
   readonly retrySuccesses: Family;
   readonly retryLimitExceeded: Family;
@@ -15,6 +19,7 @@ export interface RouteFamilies {
   readonly backendRequests: Family;
   readonly backendSeconds: Family;
   readonly backendStatuses: Family;
+  readonly backendFrames: Family;
   /** How a status is labelled. */
   readonly statusLabel: "http_status" | "grpc_status";
 }
@@ -25,6 +30,10 @@ function counter(name: string, help: string): Family {
 
 function seconds(name: string, help: string, bounds: readonly number[]): Family {
   return { name, help, kind: "histogram", style, unit: "seconds", bounds };
+}
+
+function frames(name: string, help: string): Family {
+  return { name, help, kind: "histogram", style, unit: "bytes", bounds: FRAME_BOUNDS_BYTES };
 }
 
 const REQUEST_BOUNDS = [0.05, 0.5, 1, 10];
@@ -38,6 +47,7 @@ function families(names: RouteMetricNames, statusLabel: RouteFamilies["statusLab
       REQUEST_BOUNDS,
     ),
     statuses: counter(names.requestStatusesTotal, "Requests by the status of their response"),
+    requestFrames: frames(names.requestFrameSizeBytes, "Sizes of the pieces that request bodies came in"),
     retries: counter(names.retryRequestsTotal, "Requests sent again"),
     retrySuccesses: counter(names.retrySuccessesTotal, "Requests sent again that then succeeded"),
     retryLimitExceeded: counter(
@@ -52,6 +62,7 @@ function families(names: RouteMetricNames, statusLabel: RouteFamilies["statusLab
       BACKEND_BOUNDS,
     ),
     backendStatuses: counter(names.backendResponseStatusesTotal, "Responses by backend and status"),
+    backendFrames: frames(names.backendResponseFrameSizeBytes, "Sizes of the pieces that response bodies came in"),
     statusLabel,
   };
 }
@@ -64,6 +75,7 @@ export function routeFamilyOrder(of: RouteFamilies): readonly Family[] {
   return [
     of.requestSeconds,
     of.statuses,
+    of.requestFrames,
     of.retries,
     of.retrySuccesses,
     of.retryLimitExceeded,
@@ -71,6 +83,7 @@ export function routeFamilyOrder(of: RouteFamilies): readonly Family[] {
     of.backendRequests,
     of.backendSeconds,
     of.backendStatuses,
+    of.backendFrames,
   ];
 }
 
@@ -96,7 +109,56 @@ const GRPC_NAMES: readonly string[] = [
 ];
 
 /** Why there was no complete response, as the `error` label says it. */
-export type RouteError = "" | "FAIL_FAST" | "LOAD_SHED" | "REQUEST_TIMEOUT" | "CANCEL" | "RESET" | "IO" | "UNKNOWN";
+export type RouteError =
+  | ""
+  | "FAIL_FAST"
+  | "LOAD_SHED"
+  | "REQUEST_TIMEOUT"
+  | "RESPONSE_HEADERS_TIMEOUT"
+  | "RESPONSE_STREAM_TIMEOUT"
+  | "IDLE_TIMEOUT"
+  | "CANCEL"
+  | "REFUSED"
+  | "ENHANCE_YOUR_CALM"
+  | "RESET"
+  | "IO"
+  | "UNKNOWN";
+
+/** How a cause is labelled. */
+export function routeError(cause: Cause): RouteError {
+  switch (cause) {
+    case Cause.RouteTimeout:
+      return "REQUEST_TIMEOUT";
+    case Cause.Failfast:
+      return "FAIL_FAST";
+    case Cause.LoadShed:
+      return "LOAD_SHED";
+    case Cause.ConnectRefused:
+    case Cause.ConnectTimeout:
+    case Cause.ConnectUnreachable:
+    case Cause.ConnectFailed:
+    case Cause.UpstreamClosed:
+    case Cause.UpstreamReset:
+      return "IO";
+    default:
+      return "UNKNOWN";
+  }
+}
+
+/** How the early end of an exchange is labelled. */
+export function resetError(code: ErrorCode, by: ResetBy): RouteError {
+  if (by === ResetBy.ConnectionLost) return "IO";
+  switch (code) {
+    case ErrorCode.Cancel:
+      return "CANCEL";
+    case ErrorCode.RefusedStream:
+      return "REFUSED";
+    case ErrorCode.EnhanceYourCalm:
+      return "ENHANCE_YOUR_CALM";
+    default:
+      return "RESET";
+  }
+}
 
 /** Counters by status and error, made when first needed. */
 class StatusCounters {
@@ -128,16 +190,22 @@ class StatusCounters {
     const key = `${status} ${error}`;
     let found = this.#counters.get(key);
     if (found === undefined) {
-      const text =
-        status < 0 ? "" : this.#statusLabel === "grpc_status" ? (GRPC_NAMES[status] ?? "UNKNOWN") : String(status);
-      const status_ = labels([
-        [this.#statusLabel, text],
+      const outcome = labels([
+        [this.#statusLabel, this.#statusText(status)],
         ["error", error],
       ]);
-      found = this.#group.counter(this.#family, joinLabels(this.#labels, status_));
+      // A request may outlive its route by so long that nobody shows its series any more.
+      found = this.#group.dropped
+        ? new Counter()
+        : this.#group.counter(this.#family, joinLabels(this.#labels, outcome));
       this.#counters.set(key, found);
     }
     return found;
+  }
+
+  #statusText(status: number): string {
+    if (this.#statusLabel === "grpc_status") return GRPC_NAMES[status] ?? "UNKNOWN";
+    return status < 0 ? "" : String(status);
   }
 }
 
@@ -145,6 +213,7 @@ class StatusCounters {
 export class RouteSeries {
   readonly seconds: Histogram;
   readonly statuses: StatusCounters;
+  readonly requestFrames: Histogram;
   readonly retries: Counter;
   readonly retrySuccesses: Counter;
   readonly retryLimitExceeded: Counter;
@@ -156,10 +225,38 @@ export class RouteSeries {
     this.grpc = of.statusLabel === "grpc_status";
     this.seconds = group.histogram(of.requestSeconds, labelText);
     this.statuses = new StatusCounters(group, of.statuses, of.statusLabel, labelText);
+    this.requestFrames = group.histogram(of.requestFrames, labelText);
     this.retries = group.counter(of.retries, labelText);
     this.retrySuccesses = group.counter(of.retrySuccesses, labelText);
     this.retryLimitExceeded = group.counter(of.retryLimitExceeded, labelText);
     this.retryOverflow = group.counter(of.retryOverflow, labelText);
+  }
+}
+
+/** Hosts come from clients: this many have series of their own, then they share the unnamed one. */
+const HOST_SERIES_MAX = 100;
+
+/** A DNS name, and no IPv4 address. */
+const HOSTNAME = /^(?![0-9.]*$)[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?$/;
+
+/** The series of one route, by the host that requests name. */
+export class RouteSeriesByHost {
+  readonly #make: (hostname: string) => RouteSeries;
+  readonly #series = new Map<string, RouteSeries>();
+
+  constructor(make: (hostname: string) => RouteSeries) {
+    this.#make = make;
+  }
+
+  /** @param host without port, in lower case */
+  of(host: string): RouteSeries {
+    const found = this.#series.get(host);
+    if (found !== undefined) return found;
+    const named = host !== "" && this.#series.size < HOST_SERIES_MAX && HOSTNAME.test(host);
+    if (!named && host !== "") return this.of("");
+    const series = this.#make(host);
+    this.#series.set(host, series);
+    return series;
   }
 }
 
@@ -168,11 +265,13 @@ export class RouteBackendSeries {
   readonly requests: Counter;
   readonly seconds: Histogram;
   readonly statuses: StatusCounters;
+  readonly frames: Histogram;
 
   constructor(group: SeriesGroup, of: RouteFamilies, labelText: string) {
     this.requests = group.counter(of.backendRequests, labelText);
     this.seconds = group.histogram(of.backendSeconds, labelText);
     this.statuses = new StatusCounters(group, of.backendStatuses, of.statusLabel, labelText);
+    this.frames = group.histogram(of.backendFrames, labelText);
   }
 }
 

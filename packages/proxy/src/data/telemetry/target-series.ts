@@ -24,6 +24,7 @@ import {
   REPLAYED,
 } from "./families.ts";
 import { HttpSeries } from "./http-series.ts";
+import { INBOUND_HTTP_ROUTE, InboundRouteSeries } from "./inbound-route-series.ts";
 import { TcpSeries } from "./tcp-series.ts";
 
 export type DetectResult = "http/1" | "http/2" | "not_http" | "read_timeout" | "error";
@@ -31,6 +32,8 @@ export type Protocol = "http/1" | "http/2" | "tls" | "opaq";
 
 /** Server names come from peers: a client that invents them gets this many series per target, then an empty name. */
 const SNI_SERIES_MAX = 32;
+/** Authorities, too, as far as they are labels at all: this many per target, then none. */
+const AUTHORITY_SERIES_MAX = 100;
 
 /** What service discovery says of an endpoint, as labels. */
 export interface EndpointLabels {
@@ -52,6 +55,10 @@ export class TargetSeries {
   readonly #protocols = new Map<Protocol, Counter>();
   #detectSeconds: Histogram | null = null;
   readonly #cold = new Map<string, Counter>();
+  readonly #policy: string;
+  readonly #port: number;
+  readonly #byAuthority = new Map<string, HttpSeries>();
+  #inboundRoute: InboundRouteSeries | null = null;
   readonly accept: TcpSeries;
   readonly connect: TcpSeries;
   readonly http: HttpSeries;
@@ -67,6 +74,8 @@ export class TargetSeries {
   ) {
     this.#group = registry.group(onDrop);
     this.#direction = direction;
+    this.#policy = policy;
+    this.#port = port;
     this.#target = labels([
       ["target_addr", formatAddress(ip, port)],
       ["target_ip", ip],
@@ -87,7 +96,7 @@ export class TargetSeries {
     const authority = endpoint === null || endpoint.authority === "" ? "" : labels([["authority", endpoint.authority]]);
     const dst = endpoint === null ? "" : destinationLabels(endpoint.labels);
     this.connect = new TcpSeries(this.#group, this.#connectLabels(authority, dst));
-    this.http = new HttpSeries(this.#group, this.#endpointLabels(policy, authority, dst));
+    this.http = new HttpSeries(this.#group, this.#endpointLabels(authority, dst));
   }
 
   /** Keeps the series from expiring; once per connection that will count here. */
@@ -116,6 +125,22 @@ export class TargetSeries {
   /** The series of accepted connections to a port that is never looked into. */
   acceptOpaque(): TcpSeries {
     return this.#direction === "inbound" ? this.#acceptVariant(":opaque", noIdentity("port_skipped")) : this.accept;
+  }
+
+  /** The series of requests for an authority, inbound, where authorities are to be labels. */
+  httpOf(authority: string): HttpSeries {
+    let series = this.#byAuthority.get(authority);
+    if (series !== undefined) return series;
+    if (authority === "" || this.#byAuthority.size >= AUTHORITY_SERIES_MAX) return this.http;
+    series = new HttpSeries(this.#group, this.#endpointLabels(labels([["authority", authority]]), ""));
+    this.#byAuthority.set(authority, series);
+    return series;
+  }
+
+  /** The series of the default route, which lets in what no policy speaks for; null for an outbound target. */
+  inboundRoute(): InboundRouteSeries | null {
+    if (this.#inboundRoute === null && this.#direction === "inbound") this.#inboundRoute = this.#makeInboundRoute();
+    return this.#inboundRoute;
   }
 
   detected(result: DetectResult, seconds: number): void {
@@ -154,6 +179,19 @@ export class TargetSeries {
 
   replayed(): void {
     this.#count("replayed", () => this.#group.counter(REPLAYED, labels([["direction", this.#direction]])));
+  }
+
+  #makeInboundRoute(): InboundRouteSeries {
+    const text = labels([
+      ["parent_group", ""],
+      ["parent_kind", "default"],
+      ["parent_name", this.#policy],
+      ["parent_port", String(this.#port)],
+      ["route_group", ""],
+      ["route_kind", "default"],
+      ["route_name", "default"],
+    ]);
+    return new InboundRouteSeries(this.#group, INBOUND_HTTP_ROUTE, text);
   }
 
   #makeDetection(result: DetectResult): Counter {
@@ -219,7 +257,7 @@ export class TargetSeries {
       : joinLabels(peer, authority, this.#target, noIdentity("not_provided_by_service_discovery"), dst);
   }
 
-  #endpointLabels(policy: string, authority: string, dst: string): string {
+  #endpointLabels(authority: string, dst: string): string {
     const direction = labels([["direction", this.#direction]]);
     if (this.#direction === "outbound") {
       return joinLabels(direction, authority, this.#target, noIdentity("not_provided_by_service_discovery"), dst);
@@ -232,9 +270,9 @@ export class TargetSeries {
     const authz = labels([
       ["authz_group", ""],
       ["authz_kind", "default"],
-      ["authz_name", policy],
+      ["authz_name", this.#policy],
     ]);
-    return joinLabels(direction, this.#target, noIdentity("no_tls_from_remote"), this.#server, route, authz);
+    return joinLabels(direction, authority, this.#target, noIdentity("no_tls_from_remote"), this.#server, route, authz);
   }
 }
 

@@ -194,11 +194,11 @@ export class ControlClient<S extends DescService> {
     series.balancer.endpoints(connected, slots.length - connected);
     if (this.#reachable && this.#endpoints.readyCount === 0) {
       this.#reachable = false;
-      series.balancer.gateShut.value += 1;
+      series.balancer.shut();
       log.warn(TARGET, `${controlAddr(service)} cannot be reached; what is known stays in use`);
     } else if (!this.#reachable && connected > 0) {
       this.#reachable = true;
-      series.balancer.gateOpen.value += 1;
+      series.balancer.opened();
       log.info(TARGET, `${controlAddr(service)} is reached again`);
     }
   }

@@ -62,7 +62,8 @@ export class ControlSeries {
     this.#registry = registry;
     this.#name = name;
     this.#labels = labels([["addr", addr], ...tlsLabels(service)]);
-    this.balancer = new BalancerSeries(registry.group(), BALANCERS[name], labels([["addr", addr]]));
+    // Nobody waits for an address: without one a call fails at once, and its watch tries again.
+    this.balancer = new BalancerSeries(registry.group(), BALANCERS[name], labels([["addr", addr]]), 0);
   }
 
   request(): void {
