@@ -32,7 +32,10 @@ async function run(invocation: Invocation): Promise<number> {
     }
     case "proxy": {
       const { runProxy } = await import("@bowline/proxy");
-      return runProxy(process.env);
+      const code = await runProxy(process.env);
+      // A question to DNS cannot be taken back, and would keep the process for as long as nobody answers.
+      process.stdout.write("", () => process.exit(code));
+      return code;
     }
     case "help":
       output.out(HELP);

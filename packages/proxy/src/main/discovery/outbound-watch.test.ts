@@ -151,6 +151,17 @@ describe("the first answer", () => {
     await clock.pass(0);
     expect(said).toEqual(["x / -"]);
   });
+
+  test("is no profile where there is no policy service and no profile in time; it is said when it comes", async () => {
+    start({ policy: false });
+    await clock.pass(499);
+    expect(said).toEqual([]);
+    await clock.pass(1);
+    expect(said).toEqual(["- / -"]);
+    services.profiles.last.send(PROFILE_X);
+    await clock.pass(0);
+    expect(said).toEqual(["- / -", "x / -"]);
+  });
 });
 
 describe("later", () => {

@@ -18,7 +18,8 @@ type PolicyAnswer = Pick<Outbound, "policy" | "invalid"> | undefined;
  *
  * Nothing is said before the policy service has answered, however long that takes: traffic must not slip past a policy
  * because the control plane is away. The profile is waited for as well, except that a profile that cannot be had is done
- * without where there is a policy to follow; it is asked for all the same, and said when it comes.
+ * without where there is a policy to follow; it is asked for all the same, and said when it comes. Where no policy service
+ * is configured there is no policy to slip past: a profile is then waited for only for a moment.
  *
  *   policy status          means                                     then
  *   ─────────────────────  ────────────────────────────────────────  ─────────────────────────
@@ -45,6 +46,7 @@ export class OutboundWatch {
   /** undefined as long as nobody has answered. */
   #profile: Profile | null | undefined;
   #profileAway = false;
+  #stopWaiting: () => void = () => undefined;
   #policy: PolicyAnswer;
   /** What was said last; null before anything was. */
   #outbound: Outbound | null = null;
@@ -63,7 +65,10 @@ export class OutboundWatch {
     this.#profileWatch = destination === null ? null : this.#watchProfile(target, destination);
     this.#policyWatch = policy === null ? null : this.#watchPolicy(target, policy);
     if (destination === null) this.#profile = null;
-    if (policy === null) this.#policy = { policy: null, invalid: null };
+    if (policy === null) {
+      this.#policy = { policy: null, invalid: null };
+      if (destination !== null) this.#waitShortly(destination);
+    }
   }
 
   get outbound(): Outbound | null {
@@ -77,8 +82,16 @@ export class OutboundWatch {
   }
 
   stop(): void {
+    this.#stopWaiting();
     this.#profileWatch?.stop();
     this.#policyWatch?.stop();
+  }
+
+  #waitShortly({ settings, profileInitialTimeoutMs }: DestinationService): void {
+    this.#stopWaiting = settings.clock.after(profileInitialTimeoutMs, () => {
+      this.#profile ??= null;
+      this.#publish();
+    });
   }
 
   #watchProfile(target: string, service: DestinationService): Watch<string, destination.DestinationProfile> {

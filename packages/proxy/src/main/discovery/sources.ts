@@ -8,6 +8,8 @@ export interface DestinationService {
   /** By path: `name:port`. */
   readonly endpoints: WatchSource<string, destination.Update>;
   readonly settings: WatchSettings;
+  /** Without a policy service, traffic waits this long for a profile, and then goes where it was going. */
+  readonly profileInitialTimeoutMs: number;
 }
 
 /** The policy service. */

@@ -132,6 +132,7 @@ function destinationService(
     profiles: client.source((stub, path: string, options) => stub.getProfile({ path, contextToken }, options)),
     endpoints: client.source((stub, path: string, options) => stub.get({ path, contextToken }, options)),
     settings: watchSettings(config, service),
+    profileInitialTimeoutMs: config.destination.profileInitialTimeoutMs,
   };
 }
 

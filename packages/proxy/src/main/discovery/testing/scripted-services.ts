@@ -25,7 +25,7 @@ export class ScriptedServices {
       clock,
       random: () => 0,
     };
-    this.destination = { profiles: this.profiles, endpoints: this.endpoints, settings };
+    this.destination = { profiles: this.profiles, endpoints: this.endpoints, settings, profileInitialTimeoutMs: 500 };
     this.policy = { policies: this.policies, settings };
     this.logger = new Logger({
       filter: "debug",
