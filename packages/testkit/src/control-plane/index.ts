@@ -1,6 +1,7 @@
 export {
   addressOf,
   addressText,
+  type BalancerOptions,
   balancer,
   duration,
   endpoint,

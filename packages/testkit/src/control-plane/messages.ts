@@ -26,8 +26,19 @@ export function profile(init: ProfileInit = {}): destination.DestinationProfile 
   });
 }
 
-/** The balancer over a name's endpoints, with the parameters that Linkerd's policy controller gives it. */
-export function balancer(path: string, failfastMs = 3_000): BackendInit {
+/** Of a balancer; the defaults are what Linkerd's policy controller gives. */
+export interface BalancerOptions {
+  /** 3,000 */
+  readonly failfastMs?: number;
+  /** What an endpoint counts with that has not answered yet: 30. */
+  readonly defaultRttMs?: number;
+  /** How long a slow answer is remembered: 10,000. */
+  readonly decayMs?: number;
+}
+
+/** The balancer over a name's endpoints. */
+export function balancer(path: string, options: BalancerOptions = {}): BackendInit {
+  const { failfastMs = 3_000, defaultRttMs = 30, decayMs = 10_000 } = options;
   return {
     metadata: serviceMeta(path),
     queue: { capacity: 100, failfastTimeout: duration(failfastMs) },
@@ -35,7 +46,7 @@ export function balancer(path: string, failfastMs = 3_000): BackendInit {
       case: "balancer",
       value: {
         discovery: { kind: { case: "dst", value: { path } } },
-        load: { case: "peakEwma", value: { defaultRtt: duration(30), decay: duration(10_000) } },
+        load: { case: "peakEwma", value: { defaultRtt: duration(defaultRttMs), decay: duration(decayMs) } },
       },
     },
   };
