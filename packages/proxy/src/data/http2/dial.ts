@@ -8,7 +8,7 @@ import type { Target } from "../target.ts";
 import { Http2Client } from "./relay.ts";
 import { http2EndpointSettings } from "./settings.ts";
 
-/** Connections to one endpoint at most; what its stream limits leave no room for waits. */
+/** Connections to one endpoint at most, without those that only end what they have; what its stream limits leave no room for waits. */
 const CONNECTIONS_MAX = 8;
 
 /** What a server takes before it has said how many streams it allows (RFC 9113 §6.5.2). */
@@ -41,6 +41,8 @@ export class Http2Pool implements TimerOwner {
   readonly #failfastTimer: Timer = new Timer(this, FAILFAST_TIMER);
   #failures = 0;
   #failfast = false;
+  /** When a call was last failed for that. */
+  #failfastMs = 0;
   #retired = false;
 
   constructor(side: Side, target: Target) {
@@ -56,6 +58,7 @@ export class Http2Pool implements TimerOwner {
     const client = this.#clientWithRoom();
     if (client?.ask(call)) return;
     if (this.#failfast) {
+      this.#failfastMs = this.#side.plane.reactor.nowMs;
       call.refuse(Cause.Failfast, this.target.name);
       return;
     }
@@ -64,9 +67,7 @@ export class Http2Pool implements TimerOwner {
       return;
     }
     this.#waiting.append(call);
-    if (!this.#failfastTimer.scheduled) {
-      this.#side.plane.reactor.after(this.#failfastTimer, this.#side.config.failfastTimeoutMs);
-    }
+    if (!this.#failfastTimer.scheduled) this.#scheduleFailfast();
     this.#connectIfWanted();
   }
 
@@ -98,6 +99,8 @@ export class Http2Pool implements TimerOwner {
     if (clients.length > 0 || this.#waiting.length > 0) return false;
     // An endpoint that has been found out of reach stays under watch until it is one no more.
     if (this.target.member?.reachable === false) return false;
+    // So does one that calls are failed for, as long as there are any.
+    if (this.#failfast && nowMs - this.#failfastMs < idleMs) return false;
     this.#reconnectTimer.cancel();
     this.#failfast = false;
     return true;
@@ -117,6 +120,8 @@ export class Http2Pool implements TimerOwner {
   }
 
   onRoom(client: Http2Client): void {
+    // The time is for waiting without getting on.
+    if (client.hasRoom && this.#failfastTimer.scheduled) this.#scheduleFailfast();
     while (client.hasRoom) {
       const call = this.#waiting.shift();
       if (call === null) break;
@@ -137,7 +142,9 @@ export class Http2Pool implements TimerOwner {
     this.#remove(client);
     this.#failures += 1;
     const { member } = this.target;
-    if (member !== null) {
+    if (this.#clients.some((other) => !other.connecting)) {
+      // It can be reached, but does not take as many connections as there could be use for.
+    } else if (member !== null) {
       this.#failfastTimer.cancel();
       member.onUnreachable(this.#waiting);
     } else if (this.#side.direction === "inbound") {
@@ -159,11 +166,13 @@ export class Http2Pool implements TimerOwner {
     }
     if (this.#waiting.length === 0) return;
     this.#failfast = this.#clients.every((client) => client.connecting);
+    this.#failfastMs = this.#side.plane.reactor.nowMs;
     this.#failAll(Cause.Failfast);
   }
 
   get #wanted(): boolean {
-    return !this.#retired && (this.#waiting.length > 0 || this.target.member !== null || this.#failfast);
+    if (this.#retired) return false;
+    return this.#waiting.length > 0 || this.#failfast || this.target.member?.reachable === false;
   }
 
   #clientWithRoom(): Http2Client | null {
@@ -176,8 +185,12 @@ export class Http2Pool implements TimerOwner {
 
   #connectIfWanted(): void {
     if (this.#waiting.length === 0 || this.#retired || this.#reconnectTimer.scheduled) return;
-    if (this.#clients.length >= CONNECTIONS_MAX || this.#clients.some((client) => client.connecting)) return;
-    this.#connect();
+    let usable = 0;
+    for (const client of this.#clients) {
+      if (client.connecting) return;
+      if (!client.goingAway) usable += 1;
+    }
+    if (usable < CONNECTIONS_MAX) this.#connect();
   }
 
   #connect(): void {
@@ -192,6 +205,10 @@ export class Http2Pool implements TimerOwner {
     if (!this.#wanted || this.#reconnectTimer.scheduled) return;
     const side = this.#side;
     side.plane.reactor.after(this.#reconnectTimer, side.connectBackoffMs(this.#failures - 1));
+  }
+
+  #scheduleFailfast(): void {
+    this.#side.plane.reactor.after(this.#failfastTimer, this.#side.config.failfastTimeoutMs);
   }
 
   #failAll(cause: Cause): void {

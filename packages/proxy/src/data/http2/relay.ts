@@ -77,6 +77,11 @@ export class Http2Client implements StreamOwner, TimerOwner, Http2Handler<Call>,
     return this.#limitKnown || engine.openStreams < this.pool.streamsMax;
   }
 
+  /** It carries what it has to its end, and nothing more. */
+  get goingAway(): boolean {
+    return this.#engine.goingAway;
+  }
+
   get calls(): number {
     return this.#engine.openStreams;
   }
@@ -146,6 +151,7 @@ export class Http2Client implements StreamOwner, TimerOwner, Http2Handler<Call>,
   onConnected(stream: Stream): void {
     this.#connectTimer.cancel();
     this.#connected = true;
+    this.idleSinceMs = this.#side.plane.reactor.nowMs;
     const series = this.pool.target.series.connect;
     stream.meter = series;
     series.opened();

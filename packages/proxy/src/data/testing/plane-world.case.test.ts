@@ -45,7 +45,8 @@ export class ScriptedPlane {
   readonly outbound: ScriptedListener;
   readonly inbound: ScriptedListener;
   readonly logged: LogRecord[] = [];
-  readonly #lent: Ledger[] = [];
+  readonly #lentBufs: Ledger = new Ledger("buffers");
+  readonly #lent: Ledger[] = [this.#lentBufs];
   readonly #freePipes = new Set<Pipe>();
 
   constructor(
@@ -58,6 +59,13 @@ export class ScriptedPlane {
     this.#watchPools();
     this.outbound = this.#listen("outbound", outbound);
     this.inbound = this.#listen("inbound", inbound);
+  }
+
+  /** What the buffers hold that are in use. */
+  get lentBytes(): number {
+    let bytes = 0;
+    for (const buf of this.#lentBufs.lent.keys()) bytes += (buf as Buf).bytes.length;
+    return bytes;
   }
 
   turn = (): void => this.plane.reactor.turn();
@@ -120,8 +128,7 @@ export class ScriptedPlane {
 
   #watchPools(): void {
     const { bufs, pipes, heads } = this.plane;
-    const lentBufs = this.#ledger("buffers");
-    watch(bufs, lentBufs, (buf: Buf) => buf.bytes.fill(0xdb));
+    watch(bufs, this.#lentBufs, (buf: Buf) => buf.bytes.fill(0xdb));
     watch(heads, this.#ledger("heads"));
     const lentPipes = this.#ledger("pipes");
     watch(
