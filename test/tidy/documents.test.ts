@@ -12,6 +12,7 @@ import {
 } from "@bowline/contracts";
 import { FAILURES } from "../../packages/proxy/src/data/failures.ts";
 import { FAMILY_ORDER } from "../../packages/proxy/src/data/telemetry/families.ts";
+import { CONTROL_FAMILIES } from "../../packages/proxy/src/main/discovery/control/control-series.ts";
 import { readTracked } from "./tracked-files.ts";
 
 // docs/proxy.md says what the code says: a variable, cause or metric is added to, or taken out of, both.
@@ -45,7 +46,7 @@ test("docs/proxy.md lists exactly the failures of proxy/src/data/failures.ts", (
 test("docs/proxy.md lists exactly the metric families of the proxy", () => {
   const ofTheProcess = Object.values(METRIC).filter((name) => name.startsWith("process_"));
   const main = [METRIC.proxyBuildInfo, METRIC.dataThreadRestartsTotal, ...ofTheProcess];
-  const want = [...FAMILY_ORDER.map(({ name }) => name), ...main];
+  const want = [...FAMILY_ORDER, ...CONTROL_FAMILIES].map(({ name }) => name).concat(main);
   expect(firstColumn("Metrics").sort()).toEqual(want.sort());
 });
 

@@ -187,6 +187,22 @@ describe("mergeSnapshots", () => {
     });
   });
 
+  test("takes the greatest where a sum would say nothing", () => {
+    const since: Family = { name: "since_seconds", help: "When", kind: "gauge", style: "openmetrics", merge: "max" };
+    const thread = (value: number): Snapshot => {
+      const registry = new Registry();
+      registry.gauge(since).value = value;
+      return registry.snapshot();
+    };
+    for (const [a, b] of [
+      [7, 5],
+      [5, 7],
+    ] as const) {
+      const [only] = mergeSnapshots([thread(a), thread(b)]).families;
+      expect(only?.series).toEqual([{ labels: "", value: 7, buckets: null }]);
+    }
+  });
+
   test("of nothing is nothing", () => {
     expect(mergeSnapshots([])).toEqual({ families: [] });
   });

@@ -18,7 +18,7 @@ import type { Routing } from "./route/routing.ts";
 import type { Choice } from "./route/way.ts";
 import type { Side } from "./side.ts";
 import type { Target } from "./target.ts";
-import type { DetectResult, Protocol } from "./telemetry/target-series.ts";
+import type { DetectResult, DetectSeries, Protocol } from "./telemetry/detect-series.ts";
 import type { TcpSeries } from "./telemetry/tcp-series.ts";
 import {
   type TransportRouteError,
@@ -175,7 +175,7 @@ export class Connection implements StreamOwner, TimerOwner, Meter, RoutingWaiter
       // Also when it has said nothing: its server may have something to say to it.
       this.#decideOpaque("not_http", carry.buf, carry.at, carry.end);
     } else if (received !== -Errno.EAGAIN) {
-      this.target.series.detected("error", this.#elapsedSeconds());
+      this.#detectSeries.detected("error", this.#elapsedSeconds());
       stream.reset();
     }
   }
@@ -200,7 +200,7 @@ export class Connection implements StreamOwner, TimerOwner, Meter, RoutingWaiter
       else this.#onUnreachable();
     } else if (this.#readingHello && this.#side.direction === "inbound") {
       this.#count(this.target.series.accept, null);
-      this.target.series.detected("read_timeout", this.#elapsedSeconds());
+      this.#detectSeries.detected("read_timeout", this.#elapsedSeconds());
       this.#side.failed(this.target, Cause.TlsDetectTimeout, false, "");
       this.stream.reset();
     } else {
@@ -233,12 +233,12 @@ export class Connection implements StreamOwner, TimerOwner, Meter, RoutingWaiter
         else this.#decideOpaque("not_http", buf, at, end);
         break;
       case Detected.Http1:
-        this.target.series.detected("http/1", this.#elapsedSeconds());
+        this.#detectSeries.detected("http/1", this.#elapsedSeconds());
         this.#count(this.target.series.accept, "http/1");
         this.#serveHttp1(buf, at, end);
         break;
       case Detected.Http2:
-        this.target.series.detected("http/2", this.#elapsedSeconds());
+        this.#detectSeries.detected("http/2", this.#elapsedSeconds());
         this.#count(this.target.series.accept, "http/2");
         this.#serveHttp2(buf, at, end);
         break;
@@ -263,7 +263,7 @@ export class Connection implements StreamOwner, TimerOwner, Meter, RoutingWaiter
         break;
       case HelloStep.Ok: {
         const sni = latin1.decode(hello.sniBytes.subarray(0, hello.sniLength));
-        this.target.series.detected("not_http", this.#elapsedSeconds());
+        this.#detectSeries.detected("not_http", this.#elapsedSeconds());
         this.#count(this.target.series.acceptTls(sni), "tls");
         this.#relay(buf, at, end);
         break;
@@ -286,7 +286,7 @@ export class Connection implements StreamOwner, TimerOwner, Meter, RoutingWaiter
       early.reset();
       return;
     }
-    this.target.series.detected("not_http", this.#elapsedSeconds());
+    this.#detectSeries.detected("not_http", this.#elapsedSeconds());
     this.#count(this.target.series.accept, "opaq");
     // The relay reads an end or an error again, and finds out about a client that is gone.
     if (received > 0) this.stream.write(rx, 0, received);
@@ -294,7 +294,7 @@ export class Connection implements StreamOwner, TimerOwner, Meter, RoutingWaiter
   }
 
   #decideOpaque(result: DetectResult, buf: Buf | null, at: number, end: number): void {
-    this.target.series.detected(result, this.#elapsedSeconds());
+    this.#detectSeries.detected(result, this.#elapsedSeconds());
     this.#count(this.target.series.accept, "opaq");
     this.#relay(buf, at, end);
   }
@@ -395,7 +395,7 @@ export class Connection implements StreamOwner, TimerOwner, Meter, RoutingWaiter
     series.received.value += this.#undecided.value;
     this.received = series.received;
     this.sent = series.sent;
-    if (protocol !== null) this.target.series.protocol(protocol);
+    if (protocol !== null) this.#detectSeries.protocol(protocol);
   }
 
   #dialEarly(): void {
@@ -424,6 +424,10 @@ export class Connection implements StreamOwner, TimerOwner, Meter, RoutingWaiter
     const { reactor } = this.#side.plane;
     const left = this.#acceptedMs + this.#side.config.detectTimeoutMs - reactor.nowMs;
     reactor.after(this.#detectTimer, Math.min(left, UNREACHABLE_GRACE_MS));
+  }
+
+  get #detectSeries(): DetectSeries {
+    return this.logical?.routing?.detect ?? this.target.series.detect;
   }
 
   #elapsedSeconds(): number {

@@ -13,6 +13,7 @@ import { Recycler } from "./recycler.ts";
 import { Side } from "./side.ts";
 import { Pipes } from "./splice/pipes.ts";
 import { FAMILY_ORDER } from "./telemetry/families.ts";
+import { TransferCosts } from "./telemetry/transfer-costs.ts";
 
 /** A synthesised response fits in here. */
 const SCRATCH_BYTES = 4096;
@@ -28,6 +29,7 @@ export class Plane {
   readonly bufs: BufPool = new BufPool();
   readonly pipes: Pipes;
   readonly registry: Registry = new Registry(FAMILY_ORDER);
+  readonly transferCosts: TransferCosts = new TransferCosts(this.registry);
   readonly heads: Recycler<Head> = new Recycler(() => new Head());
   readonly headLimits: HeadLimits;
   readonly carryBytesMax: number;
@@ -106,6 +108,7 @@ export class Plane {
 
   /** The metrics of this thread as of now; series idle for longer than the retain time go. */
   snapshot(): Snapshot {
+    this.transferCosts.collect();
     this.registry.expire(this.reactor.nowMs, this.config.admin.metricsRetainIdleMs);
     return this.registry.snapshot();
   }

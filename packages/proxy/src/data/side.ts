@@ -2,7 +2,7 @@ import type { Direction } from "@bowline/contracts";
 import type { TcpOptions } from "@bowline/loop";
 import { Timer, type TimerOwner } from "@bowline/loop";
 import { type BackoffParams, backoffMs, type EndpointMeta } from "@bowline/model";
-import type { Http2Settings } from "@bowline/wire";
+import type { FieldList, Http2Settings } from "@bowline/wire";
 import type { DirectionConfig, PortRange } from "../config/types.ts";
 import { logTarget } from "../log/target.ts";
 import { Call } from "./call/call.ts";
@@ -13,6 +13,7 @@ import { Connection } from "./connection.ts";
 import { Cause, FAILURES } from "./failures.ts";
 import { askHttp1, Http1Answer } from "./http1/answer.ts";
 import { expireIdle } from "./http1/dial.ts";
+import { HeadCache } from "./http1/head-cache.ts";
 import { IdleList } from "./http1/host-pool.ts";
 import { Http1Client } from "./http1/relay.ts";
 import { Http1Server } from "./http1/serve.ts";
@@ -26,7 +27,8 @@ import { HeadFacts } from "./route/request-facts.ts";
 import { RouteRun } from "./route/route-run.ts";
 import type { HttpRouter } from "./route/routing.ts";
 import { Target, TargetTable } from "./target.ts";
-import { TargetSeries } from "./telemetry/target-series.ts";
+import { type EndpointLabels, TargetSeries } from "./telemetry/target-series.ts";
+import { zoneLocality } from "./telemetry/transfer-costs.ts";
 
 /** How often idle connections are looked at; they live this much longer than configured at most. */
 const IDLE_SWEEP_MS = 500;
@@ -72,6 +74,9 @@ export class Side implements TimerOwner {
   readonly connections: Recycler<Connection> = new Recycler(() => new Connection(this));
   readonly http1Servers: Recycler<Http1Server> = new Recycler(() => new Http1Server(this));
   readonly http1Clients: Recycler<Http1Client> = new Recycler(() => new Http1Client(this));
+  /** Heads of HTTP/1 that come again, as calls want them. */
+  readonly http1Requests: HeadCache<RequestPlan> = new HeadCache();
+  readonly http1Responses: HeadCache<FieldList> = new HeadCache();
   readonly http1Answers: Recycler<Http1Answer> = new Recycler(() => new Http1Answer(this));
   readonly opaqueRelays: Recycler<OpaqueRelay> = new Recycler(() => new OpaqueRelay(this));
   /** Asks the control plane where connections lead; null where they go to their targets. */
@@ -93,9 +98,7 @@ export class Side implements TimerOwner {
     this.informational = informational;
     this.authorityLabels = direction === "inbound" && plane.config.metricLabels.inboundAuthority;
     this.connectOptions = { keepaliveMs: config.connectKeepaliveMs, userTimeoutMs: config.connectUserTimeoutMs };
-    this.targets = new TargetTable(
-      (ip, port, onDrop) => new TargetSeries(plane.registry, direction, ip, port, plane.defaultPolicy, onDrop),
-    );
+    this.targets = new TargetTable((ip, port, onDrop) => this.#makeSeries(ip, port, onDrop, null));
     this.#opaquePorts = portSet(config.opaquePorts);
     const { http2, queues, connectBackoff } = plane.config;
     const server = direction === "inbound" ? http2.inboundServer : http2.outboundServer;
@@ -164,9 +167,8 @@ export class Side implements TimerOwner {
   /** The target for an endpoint of a balanced service, with counters and connections of its own. */
   endpointTarget(endpoint: EndpointMeta, authority: string): Target {
     const { ip, port } = endpoint;
-    const { registry, defaultPolicy } = this.plane;
     const labels = { authority: authority.replace(/:80$/, ""), labels: endpoint.labels };
-    const series = new TargetSeries(registry, this.direction, ip, port, defaultPolicy, () => {}, labels);
+    const series = this.#makeSeries(ip, port, () => {}, labels);
     return new Target(ip, port, series, endpoint);
   }
 
@@ -201,6 +203,18 @@ export class Side implements TimerOwner {
     for (let client = this.idle.first; client !== null; client = this.idle.first) client.dropIdle();
     // Backwards: one that leaves the list has the last one put in its place, which has been asked already.
     for (let i = this.servers.length - 1; i >= 0; i--) this.servers[i]?.drain();
+  }
+
+  #makeSeries(ip: string, port: number, onDrop: () => void, endpoint: EndpointLabels | null): TargetSeries {
+    const { registry, defaultPolicy, transferCosts } = this.plane;
+    const outbound = this.direction === "outbound";
+    const onDropped = (): void => {
+      if (outbound) transferCosts.remove(series.connect);
+      onDrop();
+    };
+    const series = new TargetSeries(registry, this.direction, ip, port, defaultPolicy, onDropped, endpoint);
+    if (outbound) transferCosts.add(zoneLocality(endpoint?.labels ?? {}), series.connect);
+    return series;
   }
 
   #check(): void {

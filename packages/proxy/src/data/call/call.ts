@@ -1,5 +1,4 @@
 import type { TurnEnd } from "@bowline/loop";
-import type { Histogram } from "@bowline/metrics";
 import { SentBody, Verdict } from "@bowline/model";
 import { ErrorCode, FieldList, type Http2Stream, ResetBy } from "@bowline/wire";
 import { Cause, connectCause, FAILURES } from "../failures.ts";
@@ -8,21 +7,13 @@ import type { Member } from "../pool/member.ts";
 import { HeadStep, type RouteRun } from "../route/route-run.ts";
 import type { Side } from "../side.ts";
 import type { Target } from "../target.ts";
-import {
-  type HttpSeries,
-  isFailure,
-  MISSING_GRPC_STATUS,
-  type ResponseError,
-  responseError,
-  TIMEOUT,
-  UNCLASSIFIED,
-} from "../telemetry/http-series.ts";
-import type { InboundRouteSeries } from "../telemetry/inbound-route-series.ts";
+import { type ResponseError, responseError, TIMEOUT, UNCLASSIFIED } from "../telemetry/http-series.ts";
 import { type RouteError, resetError, routeError } from "../telemetry/route-series.ts";
-import { authorityOf } from "./authority.ts";
 import { ByteQueue } from "./byte-queue.ts";
+import { CallCounts } from "./call-counts.ts";
 import type { CallQueue } from "./call-queue.ts";
 import type { Answerer, Asker } from "./ends.ts";
+import { MemberUse, verdictOf } from "./member-use.ts";
 import type { RequestPlan } from "./request-plan.ts";
 import { NO_GRPC_STATUS, planResponse } from "./response-plan.ts";
 import { SentCopy } from "./sent-copy.ts";
@@ -56,21 +47,13 @@ export class Call implements TurnEnd {
   headOnly = false;
   responseStarted = false;
   startMs = 0;
-  /** Where the sizes of body pieces are counted; null where they are not. */
-  requestFrames: Histogram | null = null;
-  responseFrames: Histogram | null = null;
   /** What its route does with it; null for a plain forward. */
   run: RouteRun | null = null;
   /** Where it waits, if it does. */
   queue: CallQueue | null = null;
   queuePrevious: Call | null = null;
   queueNext: Call | null = null;
-  /** The route that let it in, until what became of it has been counted; null outbound. */
-  #inboundRoute: InboundRouteSeries | null = null;
-  /** The series of its endpoint; null until there has been one. */
-  #http: HttpSeries | null = null;
-  /** When all of the request was on its way; infinite before. */
-  #sentMs = Number.POSITIVE_INFINITY;
+  readonly counts: CallCounts;
   readonly #side: Side;
   readonly #ownHead: FieldList = new FieldList();
   readonly #requestQueue: ByteQueue;
@@ -85,12 +68,7 @@ export class Call implements TurnEnd {
   #answerDone = false;
   #givenDone = false;
   #inFlight = false;
-  /** The endpoint's place in its balancer, until something is known about how the endpoint did. */
-  #member: Member | null = null;
-  #epoch = 0;
-  #assignedMs = 0;
-  #loadEnded = true;
-  #counted = false;
+  readonly #use: MemberUse = new MemberUse();
   #dispatchAwaited = false;
   #resends = 0;
   /** Bytes of `#sent` that have gone out again; they were confirmed to the asker when they went out first. */
@@ -100,6 +78,7 @@ export class Call implements TurnEnd {
 
   constructor(side: Side) {
     this.#side = side;
+    this.counts = new CallCounts(side);
     this.head = this.#ownHead;
     this.#requestQueue = new ByteQueue(side.plane.bufs);
     this.#responseQueue = new ByteQueue(side.plane.bufs);
@@ -130,17 +109,7 @@ export class Call implements TurnEnd {
       this.head = this.#ownHead;
       this.#ownHead.copyFrom(plan.fields);
     }
-    this.#sentMs = Number.POSITIVE_INFINITY;
-    const route = origin.series.inboundRoute();
-    this.#inboundRoute = route;
-    if (route === null) {
-      this.requestFrames = null;
-      this.responseFrames = null;
-    } else {
-      route.requests.value += 1;
-      this.requestFrames = route.requestFrames;
-      this.responseFrames = route.responseFrames;
-    }
+    this.counts.begin(origin, this.startMs);
     this.#inFlight = true;
     side.requestsInFlight += 1;
     if (side.requestsInFlight > side.config.requestsInFlightMax) this.refuse(Cause.LoadShed, "");
@@ -151,17 +120,13 @@ export class Call implements TurnEnd {
   assigned(target: Target, member: Member | null): void {
     this.target = target;
     target.series.pin();
-    this.#http = this.#side.authorityLabels ? target.series.httpOf(authorityOf(this.head)) : target.series.http;
-    this.#member = member;
-    this.#assignedMs = this.#side.plane.reactor.nowMs;
-    if (member !== null) this.#epoch = member.start();
-    this.#loadEnded = member === null;
-    this.#counted = false;
+    this.counts.assigned(target, this.head);
+    this.#use.begin(member, this.#side.plane.reactor.nowMs);
   }
 
   /** The endpoint cannot be reached; nothing has been sent. */
   unassigned(): void {
-    this.#leaveMember();
+    this.#use.leave();
     this.target!.series.unpin();
     this.target = null;
   }
@@ -170,14 +135,14 @@ export class Call implements TurnEnd {
   asked(answerer: Answerer, stream: Http2Stream<Call> | null): void {
     this.answerer = answerer;
     this.answerStream = stream;
-    this.#count();
+    this.counts.requested();
     if (this.headOnly) this.#markSent();
     else if (this.#requestWaits || this.#askDone) this.onAnswererWritable();
   }
 
   onRequestData(bytes: Uint8Array, at: number, end: number, last: boolean): void {
     if (last) this.#askDone = true;
-    if (at < end) this.requestFrames?.observe(end - at);
+    if (at < end) this.counts.requestFrames?.observe(end - at);
     this.run?.onFrame();
     let from = at;
     if (this.answerer !== null && !this.#requestWaits) {
@@ -227,7 +192,7 @@ export class Call implements TurnEnd {
     this.asker = null;
     this.askStream = null;
     // What the client does is not the endpoint's fault. Without a head there is no response that could be counted.
-    if (this.target !== null && !this.#givenDone && this.#status !== 0) this.#countResponse();
+    if (this.target !== null && !this.#givenDone && this.#status !== 0) this.#complete();
     this.run?.end(this.#status, this.#grpcStatus, "CANCEL");
     this.#drop(code);
   }
@@ -278,7 +243,7 @@ export class Call implements TurnEnd {
     this.#leaveFlight();
     this.responseStarted = true;
     if (this.#resendAt >= this.#sent.length) this.#forgetSent();
-    this.#http!.latencyMs(this.#status).observe(this.#side.plane.reactor.nowMs - this.startMs);
+    this.counts.responded(this.#status);
     if (last) this.#answerDone = true;
     asker!.sendHead(this, run === null ? fields : run.passHead(fields), last);
     if (last) this.#given();
@@ -292,8 +257,8 @@ export class Call implements TurnEnd {
       if (run.heldHead !== null) this.#passHead(run.heldHead, false);
     }
     if (last) this.#answerDone = true;
-    if (at < end) this.responseFrames?.observe(end - at);
-    if (!this.#loadEnded) this.#endLoad();
+    if (at < end) this.counts.responseFrames?.observe(end - at);
+    this.#use.onData();
     let from = at;
     if (this.#responseQueue.bytes === 0) {
       from += asker.sendData(this, bytes, at, end, last);
@@ -346,7 +311,7 @@ export class Call implements TurnEnd {
 
   /** Its endpoint cannot be reached: nothing has been sent, and another may do. */
   onConnectFailed(errno: number): void {
-    const member = this.#member;
+    const { member } = this.#use;
     const { name } = this.target!;
     member?.onUnreachable(null);
     if (member === null || member.fit || this.#resends >= RESENDS_MAX) {
@@ -388,9 +353,9 @@ export class Call implements TurnEnd {
     const { asker } = this;
     side.failed(this.target ?? this.origin!, cause, true, detail);
     if (this.target !== null) {
-      this.#count();
-      this.#http!.failed(error).value += 1;
-      this.#judged(Verdict.Failure);
+      this.counts.requested();
+      this.counts.broken(0, error);
+      this.#use.judged(Verdict.Failure);
     }
     const { run } = this;
     if (run !== null) {
@@ -420,9 +385,9 @@ export class Call implements TurnEnd {
     const { asker } = this;
     if (this.target !== null) {
       this.#side.failed(this.target, Cause.RouteTimeout, true, "");
-      this.#http!.broken(this.#status, TIMEOUT).value += 1;
+      this.counts.broken(this.#status, TIMEOUT);
     }
-    this.#judged(Verdict.Failure);
+    this.#use.judged(Verdict.Failure);
     this.run?.end(this.#status, this.#grpcStatus, "REQUEST_TIMEOUT");
     this.asker = null;
     if (asker !== null) {
@@ -451,8 +416,8 @@ export class Call implements TurnEnd {
     this.answerStream = null;
     if (target !== null) {
       if (this.#status !== 0) {
-        this.#http!.total(this.#status, this.#grpcStatus).value += 1;
-        this.#judged(verdictOf(this.#status, this.#grpcStatus));
+        this.counts.complete(this.#status, this.#grpcStatus, false);
+        this.#use.judged(verdictOf(this.#status, this.#grpcStatus));
       }
       this.unassigned();
     }
@@ -460,13 +425,12 @@ export class Call implements TurnEnd {
     this.#grpcStatus = NO_GRPC_STATUS;
     this.#answerDone = false;
     this.#sentDone = false;
-    this.#sentMs = Number.POSITIVE_INFINITY;
     this.#resendAt = 0;
   }
 
   #markSent(): void {
     this.#sentDone = true;
-    this.#sentMs = this.#side.plane.reactor.nowMs;
+    this.counts.sent();
     this.run?.onRequestSent();
   }
 
@@ -512,8 +476,8 @@ export class Call implements TurnEnd {
   /** Breaks off a response of which nothing, or not everything, has come in. */
   #breakOff(code: ErrorCode, by: ResetBy): void {
     const { asker, target } = this;
-    if (target !== null) this.#http!.broken(this.#status, responseError(code, by)).value += 1;
-    this.#judged(Verdict.Failure);
+    if (target !== null) this.counts.broken(this.#status, responseError(code, by));
+    this.#use.judged(Verdict.Failure);
     if (by !== ResetBy.Peer && target !== null) this.#side.failed(target, Cause.ResponseTruncated, true, "");
     this.run?.end(this.#status, this.#grpcStatus, resetError(code, by));
     this.asker = null;
@@ -525,24 +489,15 @@ export class Call implements TurnEnd {
   /** The whole response has gone back. */
   #given(): void {
     this.#givenDone = true;
-    const grpcStatus = this.#countResponse();
-    this.#judged(verdictOf(this.#status, grpcStatus));
+    const grpcStatus = this.#complete();
+    this.#use.judged(verdictOf(this.#status, grpcStatus));
     this.run?.end(this.#status, this.#grpcStatus, "");
-    if (this.#inboundRoute !== null) this.#endInboundRoute(this.#inboundRoute);
+    this.counts.ended(this.#status);
     this.#settle();
   }
 
-  /** Counts a response for its endpoint, and returns the gRPC status that it counts with. */
-  #countResponse(): number {
-    const missing = this.grpc && this.#grpcStatus === NO_GRPC_STATUS;
-    const grpcStatus = missing ? MISSING_GRPC_STATUS : this.#grpcStatus;
-    this.#http!.total(this.#status, grpcStatus).value += 1;
-    return grpcStatus;
-  }
-
-  #endInboundRoute(route: InboundRouteSeries): void {
-    this.#inboundRoute = null;
-    route.ended(this.#status, this.startMs, this.#sentMs, this.#side.plane.reactor.nowMs);
+  #complete(): number {
+    return this.counts.complete(this.#status, this.#grpcStatus, this.grpc);
   }
 
   #settle(): void {
@@ -558,39 +513,6 @@ export class Call implements TurnEnd {
     if (asker !== null) this.#stopAsker(asker, code);
     this.askStream = null;
     this.#drop(code);
-  }
-
-  #count(): void {
-    if (this.#counted) return;
-    this.#counted = true;
-    this.#http!.requests.value += 1;
-  }
-
-  /** The endpoint's answer, or its failure, is known. */
-  #judged(verdict: Verdict): void {
-    const member = this.#member;
-    if (member === null) return;
-    this.#member = null;
-    if (!this.#loadEnded) this.#endLoadOf(member);
-    member.finished(this.#epoch, verdict, 0);
-  }
-
-  #endLoad(): void {
-    if (this.#member !== null) this.#endLoadOf(this.#member);
-  }
-
-  #endLoadOf(member: Member): void {
-    this.#loadEnded = true;
-    member.measured(this.#assignedMs);
-  }
-
-  /** What is known about the request says nothing about its endpoint. */
-  #leaveMember(): void {
-    const member = this.#member;
-    if (member === null) return;
-    this.#member = null;
-    if (!this.#loadEnded) this.#endLoadOf(member);
-    member.abandoned(this.#epoch);
   }
 
   /** Its client speaks HTTP/1. */
@@ -623,11 +545,11 @@ export class Call implements TurnEnd {
 
   #release(): void {
     this.#leaveFlight();
-    if (this.#inboundRoute !== null) this.#endInboundRoute(this.#inboundRoute);
+    this.counts.ended(this.#status);
     this.#dispatchAwaited = false;
     this.run?.release();
     this.run = null;
-    this.#leaveMember();
+    this.#use.leave();
     this.queue?.remove(this);
     this.#requestQueue.clear();
     this.#responseQueue.clear();
@@ -646,12 +568,6 @@ export class Call implements TurnEnd {
     this.head = this.#ownHead;
     this.#side.calls.release(this);
   }
-}
-
-/** By the default classes; 429 and gRPC's RESOURCE_EXHAUSTED are no failures, but no successes either. */
-function verdictOf(status: number, grpcStatus: number): Verdict {
-  if (isFailure(status, grpcStatus)) return Verdict.Failure;
-  return status === 429 || grpcStatus === 8 ? Verdict.RateLimited : Verdict.Success;
 }
 
 function timeoutTrailers(): FieldList {

@@ -23,6 +23,7 @@ import {
   type TlsRoutes,
 } from "@bowline/model";
 import { Cause } from "../failures.ts";
+import { DetectSeries } from "../telemetry/detect-series.ts";
 import {
   backendLabels,
   OUTBOUND_GRPC_ROUTE,
@@ -51,7 +52,8 @@ export function compilePolicy(policy: OutboundPolicy, backends: Backends): Routi
   ): Routing | { readonly fault: string } => {
     if (typeof http1 === "string") return { fault: http1 };
     if (typeof http2 === "string") return { fault: http2 };
-    return new Routing({ opaque, http1, http2, tcp, held: backends.held });
+    const detect = new DetectSeries(backends.group, "outbound", parentLabels(meta));
+    return new Routing({ opaque, http1, http2, tcp, detect, held: backends.held });
   };
   const plain = (): TcpWay => ({ choice: new OnlyChoice(backends.forward()), series: null });
   switch (protocol.kind) {

@@ -9,7 +9,9 @@ import {
   RetryBudget,
   retryBudgetFault,
 } from "@bowline/model";
+import { DetectSeries } from "../telemetry/detect-series.ts";
 import { ProfileRouteSeries } from "../telemetry/profile-series.ts";
+import { parentLabels } from "../telemetry/route-series.ts";
 import type { Backends } from "./backends.ts";
 import { ProfileRouter, Routing } from "./routing.ts";
 import { HTTP_TRANSPORT, serviceMeta, TCP_TRANSPORT, type Transport } from "./transport.ts";
@@ -53,7 +55,9 @@ export function compileProfile(profile: Profile, backends: Backends): Routing {
     });
   }
   const router = new ProfileRouter(table, ways);
-  return new Routing({ opaque: profile.opaque, http1: router, http2: router, tcp, held: backends.held });
+  const parent = profile.parent ?? serviceMeta(dst);
+  const detect = new DetectSeries(backends.group, "outbound", parentLabels(parent));
+  return new Routing({ opaque: profile.opaque, http1: router, http2: router, tcp, detect, held: backends.held });
 }
 
 function choiceOf(profile: Profile, dst: string, backends: Backends, transport: Transport): Choice {

@@ -91,7 +91,7 @@ export class RouteRun implements TimerOwner {
     call.run = this;
     const series = this.#seriesOf(call, way);
     this.#series = series;
-    call.requestFrames = series === null ? null : series.requestFrames;
+    call.counts.requestFrames = series === null ? null : series.requestFrames;
     if (way.profileSeries !== null) way.profileSeries.requests.value += 1;
     if (way.allowL5dHeaders) this.#takeOverrides(call, way);
     const answer = this.#filter(way.filters, way.prefixLength);
@@ -260,7 +260,7 @@ export class RouteRun implements TimerOwner {
     this.#trying = true;
     const { series } = backend;
     if (series !== null) series.requests.value += 1;
-    call.responseFrames = series === null ? null : series.frames;
+    call.counts.responseFrames = series === null ? null : series.frames;
     if (this.#way!.profileSeries !== null) this.#way!.profileSeries.actualRequests.value += 1;
     backend.backend.send(call);
   }

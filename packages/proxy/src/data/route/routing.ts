@@ -1,6 +1,7 @@
 import type { ProfileRoute, ProfileRouteTable, RequestFacts } from "@bowline/model";
 import type { Cause } from "../failures.ts";
 import type { Balanced } from "../pool/balanced.ts";
+import type { DetectSeries } from "../telemetry/detect-series.ts";
 import type { TcpWay, Way } from "./way.ts";
 
 /** Finds the way of a request; null when no route matches. */
@@ -73,6 +74,8 @@ export interface RoutingParts {
   readonly http2: HttpRouter | Cause;
   /** For anything else. Made when there is a connection for it: mostly there is none, and it may hold a balancer. */
   readonly tcp: () => TcpWay;
+  /** For connections by what they speak; null where nobody is known that they are for. */
+  readonly detect: DetectSeries | null;
   /** What it holds, also by and by; to be released when it is replaced. */
   readonly held: readonly Balanced[];
 }
@@ -82,6 +85,7 @@ export class Routing {
   readonly opaque: boolean;
   readonly http1: HttpRouter | Cause;
   readonly http2: HttpRouter | Cause;
+  readonly detect: DetectSeries | null;
   readonly held: readonly Balanced[];
   readonly #parts: RoutingParts;
   #tcp: TcpWay | null = null;
@@ -90,6 +94,7 @@ export class Routing {
     this.opaque = parts.opaque;
     this.http1 = parts.http1;
     this.http2 = parts.http2;
+    this.detect = parts.detect;
     this.held = parts.held;
     this.#parts = parts;
   }
@@ -113,6 +118,7 @@ export function failingRouting(cause: Cause): Routing {
     http1: cause,
     http2: cause,
     tcp: () => ({ choice: cause, series: null }),
+    detect: null,
     held: [],
   });
 }

@@ -2,18 +2,12 @@ import { expect, test } from "bun:test";
 import type { Direction } from "@bowline/contracts";
 import { Errno } from "@bowline/loop";
 import { Registry } from "@bowline/metrics";
+import { ErrorCode, ResetBy } from "@bowline/wire";
 import { Cause } from "../failures.ts";
 import { FAMILY_ORDER } from "./families.ts";
+import { responseError, TIMEOUT } from "./http-series.ts";
 import { TargetSeries } from "./target-series.ts";
-
-/** A page as a person reads it: one line per series, histograms by how often they observed. */
-function page(registry: Registry): string[] {
-  return registry.snapshot().families.flatMap(({ family, series }) =>
-    series.map(({ labels, value, buckets }) => {
-      return `${family.name}{${labels}} ${buckets === null ? value : `observed ${buckets.reduce((a, b) => a + b, 0)}`}`;
-    }),
-  );
-}
+import { page } from "./testing/page.ts";
 
 /** Everything that can be counted of a target, once each. */
 function countAll(direction: Direction): string[] {
@@ -33,13 +27,25 @@ function countAll(direction: Direction): string[] {
   series.http.total(503, -1).value += 1;
   series.http.failed().value += 1;
   series.http.broken(200).value += 1;
-  series.detected("http/1", 0.01);
-  series.detected("read_timeout", 10);
-  series.protocol("opaq");
+  series.http.broken(200, responseError(ErrorCode.Cancel, ResetBy.Peer)).value += 1;
+  series.http.failed(responseError(ErrorCode.EnhanceYourCalm, ResetBy.Peer)).value += 1;
+  series.http.failed(responseError(ErrorCode.Cancel, ResetBy.ConnectionLost)).value += 1;
+  series.http.failed(TIMEOUT).value += 1;
+  series.detect.detected("http/1", 0.01);
+  series.detect.detected("read_timeout", 10);
+  series.detect.protocol("opaq");
   series.failed(Cause.ConnectRefused, true);
   series.failed(Cause.ConnectRefused, true);
   series.failed(Cause.TlsDetectTimeout, false);
   series.replayed();
+  const route = series.inboundRoute();
+  if (route !== null) {
+    route.requests.value += 1;
+    route.requestFrames.observe(5);
+    route.responseFrames.observe(2000);
+    route.ended(200, 0, 10, 20);
+    route.ended(0, 0, Number.POSITIVE_INFINITY, 20);
+  }
   return page(registry);
 }
 
@@ -52,8 +58,11 @@ test("the series of an inbound target", () => {
       "request_total{direction="inbound",target_addr="10.1.0.1:8080",target_ip="10.1.0.1",target_port="8080",tls="no_identity",no_tls_reason="no_tls_from_remote",srv_group="",srv_kind="default",srv_name="all-unauthenticated",srv_port="8080",route_group="",route_kind="default",route_name="default",authz_group="",authz_kind="default",authz_name="all-unauthenticated"} 1",
       "response_total{direction="inbound",target_addr="10.1.0.1:8080",target_ip="10.1.0.1",target_port="8080",tls="no_identity",no_tls_reason="no_tls_from_remote",srv_group="",srv_kind="default",srv_name="all-unauthenticated",srv_port="8080",route_group="",route_kind="default",route_name="default",authz_group="",authz_kind="default",authz_name="all-unauthenticated",status_code="200",classification="success",grpc_status="",error=""} 1",
       "response_total{direction="inbound",target_addr="10.1.0.1:8080",target_ip="10.1.0.1",target_port="8080",tls="no_identity",no_tls_reason="no_tls_from_remote",srv_group="",srv_kind="default",srv_name="all-unauthenticated",srv_port="8080",route_group="",route_kind="default",route_name="default",authz_group="",authz_kind="default",authz_name="all-unauthenticated",status_code="503",classification="failure",grpc_status="",error=""} 1",
-      "response_total{direction="inbound",target_addr="10.1.0.1:8080",target_ip="10.1.0.1",target_port="8080",tls="no_identity",no_tls_reason="no_tls_from_remote",srv_group="",srv_kind="default",srv_name="all-unauthenticated",srv_port="8080",route_group="",route_kind="default",route_name="default",authz_group="",authz_kind="default",authz_name="all-unauthenticated",classification="failure",grpc_status="",error="unclassified"} 1",
+      "response_total{direction="inbound",target_addr="10.1.0.1:8080",target_ip="10.1.0.1",target_port="8080",tls="no_identity",no_tls_reason="no_tls_from_remote",srv_group="",srv_kind="default",srv_name="all-unauthenticated",srv_port="8080",route_group="",route_kind="default",route_name="default",authz_group="",authz_kind="default",authz_name="all-unauthenticated",classification="failure",grpc_status="",error="unclassified"} 2",
       "response_total{direction="inbound",target_addr="10.1.0.1:8080",target_ip="10.1.0.1",target_port="8080",tls="no_identity",no_tls_reason="no_tls_from_remote",srv_group="",srv_kind="default",srv_name="all-unauthenticated",srv_port="8080",route_group="",route_kind="default",route_name="default",authz_group="",authz_kind="default",authz_name="all-unauthenticated",status_code="200",classification="failure",grpc_status="",error="unclassified"} 1",
+      "response_total{direction="inbound",target_addr="10.1.0.1:8080",target_ip="10.1.0.1",target_port="8080",tls="no_identity",no_tls_reason="no_tls_from_remote",srv_group="",srv_kind="default",srv_name="all-unauthenticated",srv_port="8080",route_group="",route_kind="default",route_name="default",authz_group="",authz_kind="default",authz_name="all-unauthenticated",status_code="200",classification="failure",grpc_status="",error="h2(CANCEL)"} 1",
+      "response_total{direction="inbound",target_addr="10.1.0.1:8080",target_ip="10.1.0.1",target_port="8080",tls="no_identity",no_tls_reason="no_tls_from_remote",srv_group="",srv_kind="default",srv_name="all-unauthenticated",srv_port="8080",route_group="",route_kind="default",route_name="default",authz_group="",authz_kind="default",authz_name="all-unauthenticated",classification="failure",grpc_status="",error="h2(ENHANCE_YOUR_CALM)"} 1",
+      "response_total{direction="inbound",target_addr="10.1.0.1:8080",target_ip="10.1.0.1",target_port="8080",tls="no_identity",no_tls_reason="no_tls_from_remote",srv_group="",srv_kind="default",srv_name="all-unauthenticated",srv_port="8080",route_group="",route_kind="default",route_name="default",authz_group="",authz_kind="default",authz_name="all-unauthenticated",classification="failure",grpc_status="",error="timeout"} 1",
       "response_latency_ms{direction="inbound",target_addr="10.1.0.1:8080",target_ip="10.1.0.1",target_port="8080",tls="no_identity",no_tls_reason="no_tls_from_remote",srv_group="",srv_kind="default",srv_name="all-unauthenticated",srv_port="8080",route_group="",route_kind="default",route_name="default",authz_group="",authz_kind="default",authz_name="all-unauthenticated",status_code="200"} observed 1",
       "tcp_open_total{direction="inbound",peer="src",target_addr="10.1.0.1:8080",target_ip="10.1.0.1",target_port="8080",tls="no_identity",no_tls_reason="no_tls_from_remote",srv_group="",srv_kind="default",srv_name="all-unauthenticated",srv_port="8080"} 1",
       "tcp_open_total{direction="inbound",peer="dst",tls="no_identity",no_tls_reason="loopback"} 1",
@@ -83,6 +92,13 @@ test("the series of an inbound target", () => {
       "inbound_tcp_detect_http_results_total{result="http/1",srv_group="",srv_kind="default",srv_name="all-unauthenticated",srv_port="8080"} 1",
       "inbound_tcp_detect_http_results_total{result="read_timeout",srv_group="",srv_kind="default",srv_name="all-unauthenticated",srv_port="8080"} 1",
       "inbound_tcp_detect_http_duration_seconds{srv_group="",srv_kind="default",srv_name="all-unauthenticated",srv_port="8080"} observed 2",
+      "inbound_http_requests_total{parent_group="",parent_kind="default",parent_name="all-unauthenticated",parent_port="8080",route_group="",route_kind="default",route_name="default"} 1",
+      "inbound_http_request_frame_size_bytes{parent_group="",parent_kind="default",parent_name="all-unauthenticated",parent_port="8080",route_group="",route_kind="default",route_name="default"} observed 1",
+      "inbound_http_request_duration_seconds{parent_group="",parent_kind="default",parent_name="all-unauthenticated",parent_port="8080",route_group="",route_kind="default",route_name="default"} observed 2",
+      "inbound_http_response_frame_size_bytes{parent_group="",parent_kind="default",parent_name="all-unauthenticated",parent_port="8080",route_group="",route_kind="default",route_name="default"} observed 1",
+      "inbound_http_response_duration_seconds{parent_group="",parent_kind="default",parent_name="all-unauthenticated",parent_port="8080",route_group="",route_kind="default",route_name="default"} observed 2",
+      "inbound_http_statuses_total{parent_group="",parent_kind="default",parent_name="all-unauthenticated",parent_port="8080",route_group="",route_kind="default",route_name="default",status="200"} 1",
+      "inbound_http_statuses_total{parent_group="",parent_kind="default",parent_name="all-unauthenticated",parent_port="8080",route_group="",route_kind="default",route_name="default",status=""} 1",
     ]
   `);
 });
@@ -95,8 +111,11 @@ test("the series of an outbound target", () => {
       "request_total{direction="outbound",target_addr="10.1.0.1:8080",target_ip="10.1.0.1",target_port="8080",tls="no_identity",no_tls_reason="not_provided_by_service_discovery"} 1",
       "response_total{direction="outbound",target_addr="10.1.0.1:8080",target_ip="10.1.0.1",target_port="8080",tls="no_identity",no_tls_reason="not_provided_by_service_discovery",status_code="200",classification="success",grpc_status="",error=""} 1",
       "response_total{direction="outbound",target_addr="10.1.0.1:8080",target_ip="10.1.0.1",target_port="8080",tls="no_identity",no_tls_reason="not_provided_by_service_discovery",status_code="503",classification="failure",grpc_status="",error=""} 1",
-      "response_total{direction="outbound",target_addr="10.1.0.1:8080",target_ip="10.1.0.1",target_port="8080",tls="no_identity",no_tls_reason="not_provided_by_service_discovery",classification="failure",grpc_status="",error="unclassified"} 1",
+      "response_total{direction="outbound",target_addr="10.1.0.1:8080",target_ip="10.1.0.1",target_port="8080",tls="no_identity",no_tls_reason="not_provided_by_service_discovery",classification="failure",grpc_status="",error="unclassified"} 2",
       "response_total{direction="outbound",target_addr="10.1.0.1:8080",target_ip="10.1.0.1",target_port="8080",tls="no_identity",no_tls_reason="not_provided_by_service_discovery",status_code="200",classification="failure",grpc_status="",error="unclassified"} 1",
+      "response_total{direction="outbound",target_addr="10.1.0.1:8080",target_ip="10.1.0.1",target_port="8080",tls="no_identity",no_tls_reason="not_provided_by_service_discovery",status_code="200",classification="failure",grpc_status="",error="h2(CANCEL)"} 1",
+      "response_total{direction="outbound",target_addr="10.1.0.1:8080",target_ip="10.1.0.1",target_port="8080",tls="no_identity",no_tls_reason="not_provided_by_service_discovery",classification="failure",grpc_status="",error="h2(ENHANCE_YOUR_CALM)"} 1",
+      "response_total{direction="outbound",target_addr="10.1.0.1:8080",target_ip="10.1.0.1",target_port="8080",tls="no_identity",no_tls_reason="not_provided_by_service_discovery",classification="failure",grpc_status="",error="timeout"} 1",
       "response_latency_ms{direction="outbound",target_addr="10.1.0.1:8080",target_ip="10.1.0.1",target_port="8080",tls="no_identity",no_tls_reason="not_provided_by_service_discovery",status_code="200"} observed 1",
       "tcp_open_total{direction="outbound",peer="src",target_addr="10.1.0.1:8080",target_ip="10.1.0.1",target_port="8080",tls="no_identity",no_tls_reason="loopback"} 4",
       "tcp_open_total{direction="outbound",peer="dst",target_addr="10.1.0.1:8080",target_ip="10.1.0.1",target_port="8080",tls="no_identity",no_tls_reason="not_provided_by_service_discovery"} 1",
@@ -135,4 +154,19 @@ test("server names that peers make up get a bounded number of series, then share
   // Who has a series keeps it.
   series.acceptTls("host-0.test").opened();
   expect(page(registry).find((line) => line.includes('sni="host-0.test"'))).toEndWith(" 2");
+});
+
+test("an authority is a label where it is to be one, for as many as there may be", () => {
+  const registry = new Registry();
+  const series = new TargetSeries(registry, "inbound", "10.1.0.1", 80, "deny", () => undefined);
+  series.httpOf("a.test:80").requests.value += 1;
+  for (let i = 0; i < 1000; i++) series.httpOf(`host-${i}.test`).requests.value += 1;
+  series.httpOf("").requests.value += 1;
+  series.httpOf("a.test:80").requests.value += 1;
+  const requests = page(registry).filter((line) => line.startsWith("request_total{"));
+  expect(requests.length).toBe(101);
+  const named = requests.find((line) => line.includes("a.test:80"));
+  expect(named).toStartWith('request_total{direction="inbound",authority="a.test:80",target_addr=');
+  expect(named).toEndWith(" 2");
+  expect(requests.find((line) => !line.includes("authority="))).toEndWith(" 902");
 });

@@ -1,34 +1,19 @@
 import type { Direction } from "@bowline/contracts";
 import { formatAddress } from "@bowline/loop";
-import {
-  type Counter,
-  type Histogram,
-  joinLabels,
-  type LabelPair,
-  labels,
-  type Registry,
-  type SeriesGroup,
-} from "@bowline/metrics";
+import { type Counter, joinLabels, type LabelPair, labels, type Registry, type SeriesGroup } from "@bowline/metrics";
 import { type Cause, FAILURES } from "../failures.ts";
+import { DetectSeries } from "./detect-series.ts";
 import {
   FAILED,
-  INBOUND_DETECT_RESULTS,
-  INBOUND_DETECT_SECONDS,
   INBOUND_HTTP_ERRORS,
   INBOUND_TCP_ERRORS,
-  OUTBOUND_DETECT_RESULTS,
-  OUTBOUND_DETECT_SECONDS,
   OUTBOUND_HTTP_ERRORS,
-  OUTBOUND_PROTOCOLS,
   OUTBOUND_TCP_ERRORS,
   REPLAYED,
 } from "./families.ts";
 import { HttpSeries } from "./http-series.ts";
 import { INBOUND_HTTP_ROUTE, InboundRouteSeries } from "./inbound-route-series.ts";
 import { TcpSeries } from "./tcp-series.ts";
-
-export type DetectResult = "http/1" | "http/2" | "not_http" | "read_timeout" | "error";
-export type Protocol = "http/1" | "http/2" | "tls" | "opaq";
 
 /** Server names come from peers: a client that invents them gets this many series per target, then an empty name. */
 const SNI_SERIES_MAX = 32;
@@ -43,6 +28,16 @@ export interface EndpointLabels {
   readonly labels: Readonly<Record<string, string>>;
 }
 
+/** The parent of an outbound connection that no policy speaks for. */
+const NO_PARENT: string = labels([
+  ["parent_group", ""],
+  ["parent_kind", "default"],
+  ["parent_namespace", ""],
+  ["parent_name", "endpoint"],
+  ["parent_port", ""],
+  ["parent_section_name", ""],
+]);
+
 /** All series of one target address; they expire together (proxy-facts §5.2). */
 export class TargetSeries {
   readonly #group: SeriesGroup;
@@ -51,14 +46,13 @@ export class TargetSeries {
   /** The policy that let the connection in, inbound: the default one, until there is a policy controller. */
   readonly #server: string;
   readonly #accepts = new Map<string, TcpSeries>();
-  readonly #detections = new Map<DetectResult, Counter>();
-  readonly #protocols = new Map<Protocol, Counter>();
-  #detectSeconds: Histogram | null = null;
   readonly #cold = new Map<string, Counter>();
   readonly #policy: string;
   readonly #port: number;
   readonly #byAuthority = new Map<string, HttpSeries>();
   #inboundRoute: InboundRouteSeries | null = null;
+  /** For connections that no policy speaks for. */
+  readonly detect: DetectSeries;
   readonly accept: TcpSeries;
   readonly connect: TcpSeries;
   readonly http: HttpSeries;
@@ -89,6 +83,7 @@ export class TargetSeries {
       ["srv_port", String(port)],
     ];
     this.#server = inbound ? labels(server) : "";
+    this.detect = new DetectSeries(this.#group, direction, inbound ? this.#server : NO_PARENT);
     this.accept = new TcpSeries(
       this.#group,
       this.#acceptLabels(noIdentity(inbound ? "no_tls_from_remote" : "loopback")),
@@ -143,19 +138,6 @@ export class TargetSeries {
     return this.#inboundRoute;
   }
 
-  detected(result: DetectResult, seconds: number): void {
-    const counter = this.#detections.get(result) ?? this.#makeDetection(result);
-    counter.value += 1;
-    this.#detectSeconds ??= this.#makeDetectSeconds();
-    this.#detectSeconds.observe(seconds);
-  }
-
-  protocol(protocol: Protocol): void {
-    if (this.#direction === "inbound") return;
-    const counter = this.#protocols.get(protocol) ?? this.#makeProtocol(protocol);
-    counter.value += 1;
-  }
-
   /** Counts a failed HTTP request (`http`) or TCP connection by cause. */
   failed(cause: Cause, http: boolean): void {
     const { errorLabel, name } = FAILURES[cause];
@@ -192,29 +174,6 @@ export class TargetSeries {
       ["route_name", "default"],
     ]);
     return new InboundRouteSeries(this.#group, INBOUND_HTTP_ROUTE, text);
-  }
-
-  #makeDetection(result: DetectResult): Counter {
-    const family = this.#direction === "inbound" ? INBOUND_DETECT_RESULTS : OUTBOUND_DETECT_RESULTS;
-    const counter = this.#group.counter(family, joinLabels(labels([["result", result]]), this.#detectScope()));
-    this.#detections.set(result, counter);
-    return counter;
-  }
-
-  #makeDetectSeconds(): Histogram {
-    const family = this.#direction === "inbound" ? INBOUND_DETECT_SECONDS : OUTBOUND_DETECT_SECONDS;
-    return this.#group.histogram(family, this.#detectScope());
-  }
-
-  #makeProtocol(protocol: Protocol): Counter {
-    const text = joinLabels(labels([["protocol", protocol]]), parent());
-    const counter = this.#group.counter(OUTBOUND_PROTOCOLS, text);
-    this.#protocols.set(protocol, counter);
-    return counter;
-  }
-
-  #detectScope(): string {
-    return this.#direction === "inbound" ? this.#server : parent();
   }
 
   #count(key: string, make: () => Counter): void {
@@ -286,17 +245,5 @@ function noIdentity(reason: string): string {
   return labels([
     ["tls", "no_identity"],
     ["no_tls_reason", reason],
-  ]);
-}
-
-/** The parent of an outbound connection that no policy speaks for. */
-function parent(): string {
-  return labels([
-    ["parent_group", ""],
-    ["parent_kind", "default"],
-    ["parent_namespace", ""],
-    ["parent_name", "endpoint"],
-    ["parent_port", ""],
-    ["parent_section_name", ""],
   ]);
 }

@@ -12,7 +12,12 @@ import {
 import { Classification, NO_GRPC_STATUS } from "@bowline/model";
 import { isLoopbackHost } from "../../../config/address-values.ts";
 import type { ControlService } from "../../../config/types.ts";
-import { type BalancerFamilies, BalancerSeries, balancerFamilies } from "../../../data/telemetry/balancer-series.ts";
+import {
+  type BalancerFamilies,
+  BalancerSeries,
+  balancerFamilies,
+  balancerFamilyOrder,
+} from "../../../data/telemetry/balancer-series.ts";
 import { controlAddr } from "./control-address.ts";
 
 const REQUESTS: Family = {
@@ -44,6 +49,15 @@ const BALANCERS: Readonly<Record<ControlServiceName, BalancerFamilies>> = {
   destination: balancerFamilies("control_destination_balancer"),
   policy: balancerFamilies("control_policy_balancer"),
 };
+
+/** What there is on the page when a control plane is asked. */
+export const CONTROL_FAMILIES: readonly Family[] = [
+  REQUESTS,
+  RESPONSES,
+  LATENCY,
+  RESOLUTIONS,
+  ...Object.values(BALANCERS).flatMap(balancerFamilyOrder),
+];
 
 const HTTP_OK = 200;
 

@@ -1,0 +1,54 @@
+import { Verdict } from "@bowline/model";
+import type { Member } from "../pool/member.ts";
+import { isFailure } from "../telemetry/http-series.ts";
+
+/** A call as its endpoint's balancer and breaker see it. Reused with the call. */
+export class MemberUse {
+  /** The endpoint's place in its balancer, until something is known about how the endpoint did. */
+  member: Member | null = null;
+  #epoch = 0;
+  #startMs = 0;
+  #loadEnded = true;
+
+  /** The call goes to an endpoint; null for one that is not balanced. */
+  begin(member: Member | null, nowMs: number): void {
+    this.member = member;
+    this.#startMs = nowMs;
+    if (member !== null) this.#epoch = member.start();
+    this.#loadEnded = member === null;
+  }
+
+  /** The first data of the response is there: the call no longer counts as load. */
+  onData(): void {
+    if (!this.#loadEnded && this.member !== null) this.#endLoad(this.member);
+  }
+
+  /** The endpoint's answer, or its failure, is known. */
+  judged(verdict: Verdict): void {
+    const { member } = this;
+    if (member === null) return;
+    this.member = null;
+    if (!this.#loadEnded) this.#endLoad(member);
+    member.finished(this.#epoch, verdict, 0);
+  }
+
+  /** What is known about the request says nothing about its endpoint. */
+  leave(): void {
+    const { member } = this;
+    if (member === null) return;
+    this.member = null;
+    if (!this.#loadEnded) this.#endLoad(member);
+    member.abandoned(this.#epoch);
+  }
+
+  #endLoad(member: Member): void {
+    this.#loadEnded = true;
+    member.measured(this.#startMs);
+  }
+}
+
+/** By the default classes; 429 and gRPC's RESOURCE_EXHAUSTED are no failures, but no successes either. */
+export function verdictOf(status: number, grpcStatus: number): Verdict {
+  if (isFailure(status, grpcStatus)) return Verdict.Failure;
+  return status === 429 || grpcStatus === 8 ? Verdict.RateLimited : Verdict.Success;
+}
