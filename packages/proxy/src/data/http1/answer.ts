@@ -184,11 +184,10 @@ export class Http1Answer implements Answerer, Requester, OutputOwner {
     const call = this.#call!;
     const client = this.#client!;
     const { body } = client;
-    markHopByHop(buf.bytes, head);
-    readResponseFields(buf.bytes, head, this.#fields);
+    const fields = this.#fieldsOf(buf.bytes, head);
     const last = body.absent;
     if (last && this.#requestDone) this.#call = null;
-    call.onResponseHead(this.#fields, last);
+    call.onResponseHead(fields, last);
     // The call may have gone on to another server, and this object with it: only the connection tells.
     if (this.#client !== client) return false;
     return last || (this.#call === call && this.#deliver(call, buf));
@@ -272,6 +271,20 @@ export class Http1Answer implements Answerer, Requester, OutputOwner {
     this.#lastTarget = target;
     this.#lastPool = pool;
     return pool;
+  }
+
+  /** The head as a call wants it; of one that has come before, what it was then. */
+  #fieldsOf(bytes: Uint8Array, head: Head): FieldList {
+    const known = this.#side.http1Responses;
+    const found = known.find(bytes, head.start, head.end);
+    if (found !== null) return found;
+    const copy = known.copyOf(bytes, head.start, head.end);
+    markHopByHop(bytes, head);
+    readResponseFields(bytes, head, this.#fields);
+    if (copy === null) return this.#fields;
+    const fields = this.#fields.sharedCopy(0);
+    known.keep(copy, fields);
+    return fields;
   }
 
   /** Gives the call what the response's reader has found; false when the call wants no more of it. */

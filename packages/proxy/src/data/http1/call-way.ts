@@ -74,10 +74,7 @@ export class CallWay implements RequestWay, Asker, OutputOwner, TurnEnd {
     this.#blocked = false;
     this.requestUnwanted = false;
 
-    const plan = this.#plan;
-    plan.origProto = readRequestFields(buf.bytes, head, server.connection.target, this.#fields);
-    plan.fields = this.#fields;
-    plan.head = head.method === Method.Head;
+    const plan = this.#planOf(buf.bytes, head);
     const call = side.calls.acquire();
     call.logical = server.connection.logical;
     this.#call = call;
@@ -210,6 +207,21 @@ export class CallWay implements RequestWay, Asker, OutputOwner, TurnEnd {
 
   onOutputBroken(): void {
     this.#server.abort();
+  }
+
+  /** The head as a call wants it; of one that has come before, what it was then. */
+  #planOf(bytes: Uint8Array, head: Head): RequestPlan {
+    const { http1Requests: known, direction } = this.#side;
+    const found = known.find(bytes, head.start, head.end);
+    if (found !== null) return found;
+    // Without a host the destination stands in for it.
+    const copy = head.hostStart < head.hostEnd ? known.copyOf(bytes, head.start, head.end) : null;
+    const plan = copy === null ? this.#plan : new RequestPlan(direction);
+    plan.origProto = readRequestFields(bytes, head, this.#server.connection.target, this.#fields);
+    plan.fields = copy === null ? this.#fields : this.#fields.sharedCopy(0);
+    plan.head = head.method === Method.Head;
+    if (copy !== null) known.keep(copy, plan);
+    return plan;
   }
 
   /** Gives the call what the request's reader has found. */

@@ -44,11 +44,29 @@ export const Framing = {
 } as const;
 export type Framing = (typeof Framing)[keyof typeof Framing];
 
+/** What was written of a shared list, which remembers it: heads that come again are written with one copy. */
+class WrittenHead {
+  readonly bytes: Uint8Array;
+  /** Framing, version and form, and what is said of the connection. */
+  readonly manner: number;
+
+  constructor(bytes: Uint8Array, manner: number) {
+    this.bytes = bytes;
+    this.manner = manner;
+  }
+}
+
+/** Longer heads are written anew each time. */
+const WRITTEN_BYTES_MAX = 2048;
+
 /** Writes a call's request head as HTTP/1, in the version and form that it once had. */
 export function writeRequestHead(sink: FrameSink, fields: FieldList, origProto: number, framing: Framing): void {
+  const manner = framing * 16 + origProto;
+  if (writeAgain(sink, fields, manner)) return;
   const absolute = (origProto & OrigProto.AbsoluteForm) !== 0;
   const authority = fields.find(NameId.Authority);
   sink.reserve(headBytesMax(fields) + valueBytes(fields, authority));
+  const at = sink.end;
   putValue(sink, fields, fields.find(NameId.Method));
   sink.bytes[sink.end++] = SPACE;
   if (absolute && authority >= 0) {
@@ -60,6 +78,7 @@ export function writeRequestHead(sink: FrameSink, fields: FieldList, origProto: 
   put(sink, (origProto & OrigProto.Http10) !== 0 ? VERSION_10 : VERSION_11);
   putFields(sink, fields, absolute ? -1 : authority);
   putEnd(sink, framing);
+  remember(sink, at, fields, manner);
 }
 
 /** @param connectionLine what is said of the connection, or null */
@@ -71,11 +90,16 @@ export function writeResponseHead(
   framing: Framing,
   connectionLine: Uint8Array | null,
 ): void {
+  // The lines there are differ in length.
+  const manner = (framing * 2 + minor) * 64 + (connectionLine?.length ?? 0);
+  if (writeAgain(sink, fields, manner)) return;
   sink.reserve(headBytesMax(fields));
+  const at = sink.end;
   put(sink, statusLine(minor, status));
   if (connectionLine !== null) put(sink, connectionLine);
   putFields(sink, fields, -1);
   putEnd(sink, framing);
+  remember(sink, at, fields, manner);
 }
 
 /** Writes bytes of a body as `framing` wants them; none, of the last piece, may be empty. */
@@ -95,6 +119,20 @@ export function writeBodyEnd(sink: FrameSink, trailers: FieldList | null, framin
   put(sink, LAST_CHUNK);
   if (trailers !== null) putFields(sink, trailers, -1);
   put(sink, CRLF);
+}
+
+function writeAgain(sink: FrameSink, fields: FieldList, manner: number): boolean {
+  const { plan } = fields;
+  if (!(plan instanceof WrittenHead) || plan.manner !== manner) return false;
+  sink.reserve(plan.bytes.length);
+  sink.bytes.set(plan.bytes, sink.end);
+  sink.end += plan.bytes.length;
+  return true;
+}
+
+function remember(sink: FrameSink, at: number, fields: FieldList, manner: number): void {
+  if (!fields.shared || sink.end - at > WRITTEN_BYTES_MAX) return;
+  fields.plan = new WrittenHead(sink.bytes.slice(at, sink.end), manner);
 }
 
 /** More than a head of these fields takes, whatever its start line. */
