@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import type { ScriptedPeer } from "@bowline/testkit";
-import { assert, integer, property, record } from "fast-check";
+import { assert, integer, nat, oneof, property, record } from "fast-check";
 import { Http1Play } from "./testing/http1-play.case.test.ts";
 import { type SessionChoice, sessionChoices, sessionsOf } from "./testing/http1-script.case.test.ts";
 import { APP, MeshedPair, SERVER } from "./testing/meshed-pair.case.test.ts";
@@ -31,6 +31,47 @@ test.each(["h2", null] as const)(
   600_000,
 );
 
+test("servers that close without a word: requests over HTTP/2 are repeated as those on HTTP/1 are", () => {
+  assert(
+    property(record({ seed: integer(), choices: sessionChoices }), ({ seed, choices }) => {
+      const kernel = kernelOf(seed);
+      const pair = new MeshedPair(kernel);
+      const patient = choices.map((session) => ({ ...session, exchanges: session.exchanges.map(inTurn) }));
+      const sessions = sessionsOf(patient, "inbound", affordableBytes(kernel.adversity) / 2);
+      const connect = (): ScriptedPeer => pair.outbound.client("outbound", SERVER);
+      const play = new Http1Play(kernel, sessions, connect, new Map([["", APP]]));
+      kernel.run(pair.turn, () => play.over && pair.outbound.plane.open === 0, { forMsMax: 600_000 });
+      play.judge({ silentCloses: true, draining: false, translated: true });
+      pair.settle();
+    }),
+    runs(30),
+  );
+}, 600_000);
+
+test("the first proxy drains: what is in flight over HTTP/2 is completed", () => {
+  const moment = oneof(nat(20), nat(300), nat(3000));
+  assert(
+    property(record({ seed: integer(), choices: sessionChoices, moment }), ({ seed, choices, moment: atMs }) => {
+      const kernel = kernelOf(seed);
+      const pair = new MeshedPair(kernel);
+      const spoken = choices.map((session) => ({ ...session, exchanges: session.exchanges.map(spokenOut) }));
+      const sessions = sessionsOf(spoken, "inbound", affordableBytes(kernel.adversity) / 2);
+      const connect = (): ScriptedPeer => pair.outbound.client("outbound", SERVER);
+      const play = new Http1Play(kernel, sessions, connect, new Map([["", APP]]));
+      kernel.after(atMs, () => {
+        play.mayReset = true;
+        pair.outbound.plane.drain();
+      });
+      kernel.run(pair.turn, () => play.mayReset && pair.outbound.plane.open === 0, { forMsMax: 600_000 });
+      // What the proxy has closed is still on its way to clients that read slowly.
+      kernel.runFor(pair.turn, 20_000);
+      play.judge({ silentCloses: false, draining: true, translated: true });
+      pair.settle();
+    }),
+    runs(30),
+  );
+}, 600_000);
+
 /**
  * What a server that closes without a word does to requests is told elsewhere. One that closes while it is sent a request
  * ends the client's connection, too, which over HTTP/2 nothing has announced.
@@ -45,4 +86,9 @@ function spokenOut(choice: SessionChoice["exchanges"][number]): SessionChoice["e
       afterwards: response.afterwards === "silent" ? "keep" : response.afterwards,
     },
   };
+}
+
+/** An early answer and a close without a word together may cost a client its connection, by right. */
+function inTurn(choice: SessionChoice["exchanges"][number]): SessionChoice["exchanges"][number] {
+  return { ...choice, response: { ...choice.response, early: false } };
 }
