@@ -402,15 +402,16 @@ export class Call implements TurnEnd {
     this.#drop(ErrorCode.Cancel);
   }
 
-  /** Whether what has been sent of the request can be sent again as a whole. */
+  /** Whether the request can be sent again as a whole: what has been sent of it, and what still waits. */
   sentBody(bytesMax: number): SentBody {
-    if (!this.#sent.complete || this.#sent.length > bytesMax) return SentBody.TooLarge;
-    return this.#sentDone ? SentBody.Whole : SentBody.Unfinished;
+    if (!this.#sent.complete || this.#sent.length + this.#requestQueue.bytes > bytesMax) return SentBody.TooLarge;
+    return this.#askDone ? SentBody.Whole : SentBody.Unfinished;
   }
 
   /** Gives up the exchange in hand, so that the request can be sent to another endpoint, or to the same again. */
   rewind(): void {
     const { answerer, target } = this;
+    this.queue?.remove(this);
     this.answerer = null;
     answerer?.cancel(this, ErrorCode.Cancel);
     this.answerStream = null;

@@ -57,6 +57,8 @@ export class RouteRun implements TimerOwner {
   readonly #backoffTimer: Timer = new Timer(this, BACKOFF_TIMER);
   readonly #class: Classification = new Classification();
   #call: Call | null = null;
+  /** The request's head as the route sends it; backends may change it further. */
+  #head: FieldList | null = null;
   #way: Way | null = null;
   #backend: WayBackend | null = null;
   #timeouts: Timeouts | null = null;
@@ -213,6 +215,7 @@ export class RouteRun implements TimerOwner {
     this.#headTimer.cancel();
     this.#backoffTimer.cancel();
     this.#call = null;
+    this.#head = null;
     this.#way = null;
     this.#backend = null;
     this.#series = null;
@@ -229,10 +232,7 @@ export class RouteRun implements TimerOwner {
       this.#try();
       return;
     }
-    if (kind === HEAD_TIMER) {
-      this.#countTry(0, NO_GRPC_STATUS, "RESPONSE_HEADERS_TIMEOUT");
-      if (this.#decide(TryEnd.HeadTimeout, 0, NO_GRPC_STATUS)) return;
-    }
+    if (kind === HEAD_TIMER && this.#decide(TryEnd.HeadTimeout, 0, NO_GRPC_STATUS)) return;
     this.#timedOut = true;
     this.#timeout = timeoutError(kind);
     if (call.responseStarted) call.cutShort();
@@ -244,6 +244,9 @@ export class RouteRun implements TimerOwner {
     const { reactor } = this.#side.plane;
     this.#tries += 1;
     this.#sentMs = Number.POSITIVE_INFINITY;
+    // What the filters of the backend that was tried before have made of it is no other try's.
+    this.#head ??= call.head;
+    call.head = this.#head;
     const backend = this.#way!.choice.pick();
     this.#backend = backend;
     if (backend === null) {
@@ -287,6 +290,7 @@ export class RouteRun implements TimerOwner {
       return false;
     }
     if (end === TryEnd.Response) this.#countTry(status, grpcStatus, "");
+    else if (end === TryEnd.HeadTimeout) this.#countTry(0, NO_GRPC_STATUS, "RESPONSE_HEADERS_TIMEOUT");
     this.#again(call);
     return true;
   }
