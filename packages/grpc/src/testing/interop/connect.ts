@@ -18,7 +18,10 @@ import type { EchoCaller, EchoCallOptions } from "./scenarios.ts";
 const MESSAGE_BYTES_MAX = 4 * 1024 * 1024;
 
 /** Echo served by connect-node. */
-export async function serveConnect(): Promise<{ port: number; drain(): Promise<void>; close(): void }> {
+export async function serveConnect(
+  port = 0,
+  host = "127.0.0.1",
+): Promise<{ port: number; drain(): Promise<void>; close(): void }> {
   const service = new EchoService();
   const routes = (router: ConnectRouter) =>
     router.service(Echo, {
@@ -33,7 +36,7 @@ export async function serveConnect(): Promise<{ port: number; drain(): Promise<v
     sessions.add(session);
     session.on("close", () => sessions.delete(session));
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  await new Promise<void>((resolve) => server.listen(port, host, resolve));
   return {
     port: (server.address() as AddressInfo).port,
     drain: () =>
@@ -49,8 +52,8 @@ export async function serveConnect(): Promise<{ port: number; drain(): Promise<v
 }
 
 /** Echo called with connect-node. */
-export function connectCaller(port: number): EchoCaller & { close(): void } {
-  const transport = createGrpcTransport({ baseUrl: `http://127.0.0.1:${port}`, readMaxBytes: MESSAGE_BYTES_MAX });
+export function connectCaller(port: number, host = "127.0.0.1"): EchoCaller & { close(): void } {
+  const transport = createGrpcTransport({ baseUrl: `http://${host}:${port}`, readMaxBytes: MESSAGE_BYTES_MAX });
   const client = createClient(Echo, transport);
   return {
     unary: (request, options) => client.unary(request, callOptions(options)),

@@ -37,7 +37,10 @@ interface Answering {
 }
 
 /** Echo served by grpc-js. */
-export async function serveGrpcJs(): Promise<{ port: number; drain(): Promise<void>; close(): void }> {
+export async function serveGrpcJs(
+  at = 0,
+  host = "127.0.0.1",
+): Promise<{ port: number; drain(): Promise<void>; close(): void }> {
   const service = new EchoService();
   const server = new Server();
   const methods = Echo.methods.filter(({ name }) => name !== "Missing");
@@ -62,7 +65,7 @@ export async function serveGrpcJs(): Promise<{ port: number; drain(): Promise<vo
     },
   });
   const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) =>
+    server.bindAsync(`${host}:${at}`, ServerCredentials.createInsecure(), (error, bound) =>
       error === null ? resolve(bound) : reject(error),
     );
   });
@@ -74,8 +77,8 @@ export async function serveGrpcJs(): Promise<{ port: number; drain(): Promise<vo
 }
 
 /** Echo called with grpc-js. */
-export function grpcJsCaller(port: number): EchoCaller & { close(): void } {
-  const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure());
+export function grpcJsCaller(port: number, host = "127.0.0.1"): EchoCaller & { close(): void } {
+  const client = new Client(`${host}:${port}`, credentials.createInsecure());
   const unary = (method: DescMethod, request: EchoInit, options?: EchoCallOptions) =>
     new Promise<EchoResponse>((resolve, reject) => {
       const { path, requestSerialize, responseDeserialize } = definition(method);
