@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { connectTcp, runCommand, TcpServer, waitFor } from "@bowline/testkit";
-import { endpoint } from "@bowline/testkit/control-plane";
+import { balancer, duration, endpoint, httpRoute, profile, servicePolicy } from "@bowline/testkit/control-plane";
 import { DiscoveryWorld, type Service } from "./discovery-world.ts";
 import { metricsPage, sumOf } from "./mesh.ts";
 
@@ -128,7 +128,72 @@ test("a connection that finds nobody is closed as unexpected", async () => {
   expect(sumOf(page, "outbound_tcp_balancer_queue_gate_shut_time_seconds", parent)).toBeGreaterThan(0);
 });
 
-test("requests that find nobody, or take too long, say so", async () => {
+const TIMEOUTS: readonly {
+  readonly label: string;
+  readonly rule: Parameters<typeof httpRoute>[1];
+  /** The response's head comes, and its end does not. */
+  readonly begun: boolean;
+}[] = [
+  { label: "REQUEST_TIMEOUT", rule: { timeouts: { request: duration(100) } }, begun: false },
+  { label: "RESPONSE_STREAM_TIMEOUT", rule: { timeouts: { response: duration(100) } }, begun: true },
+  { label: "IDLE_TIMEOUT", rule: { timeouts: { idle: duration(100) } }, begun: true },
+];
+
+test.each(TIMEOUTS)("a request that takes too long is $label", async ({ label, rule, begun }) => {
+  const address = world.address();
+  const head = "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n";
+  using _app = TcpServer.listen(
+    world.server.namespace,
+    world.server.v4,
+    Number(address.replace(/.*:/, "")),
+    begun ? (peer) => peer.send(head) : undefined,
+  );
+  const service = world.unknownService();
+  service.policy.send(servicePolicy(service.path, { routes: [httpRoute(balancer(service.path), rule)] }));
+  service.profile.send(profile({ fullyQualifiedName: service.path.replace(/:.*/, "") }));
+  service.destination.add(endpoint(address));
+  using caller = await world.caller("HTTP/1", service.vip);
+  const status = await caller.call().then(
+    (answer) => answer.status,
+    () => 200,
+  );
+  expect(status).toBe(begun ? 200 : 504);
+  const page = await metricsPage(world.proxy);
+  const labels = { ...resource("parent", service), http_status: begun ? 200 : "", error: label };
+  const statuses = (of: string, more: Labels = {}): number => sumOf(page, `outbound_http_route_${of}`, more);
+  expect(statuses("request_statuses_total", labels)).toBe(1);
+  expect(statuses("backend_requests_total", resource("parent", service))).toBe(1);
+  expect(statuses("backend_response_statuses_total", labels)).toBe(1);
+  expect(statuses("backend_response_duration_seconds_count", resource("parent", service))).toBe(1);
+});
+
+test("a try that takes too long is followed by another, and counted", async () => {
+  const address = world.address();
+  using _app = TcpServer.listen(world.server.namespace, world.server.v4, Number(address.replace(/.*:/, "")));
+  const service = world.unknownService();
+  const rule = {
+    timeouts: { request: duration(300) },
+    retry: { maxRetries: 1, conditions: {}, timeout: duration(100) },
+  };
+  service.policy.send(servicePolicy(service.path, { routes: [httpRoute(balancer(service.path), rule)] }));
+  service.profile.send(profile({ fullyQualifiedName: service.path.replace(/:.*/, "") }));
+  service.destination.add(endpoint(address));
+  using caller = await world.caller("HTTP/1", service.vip);
+  expect((await caller.call()).status).toBe(504);
+  const page = await metricsPage(world.proxy);
+  const parent = resource("parent", service);
+  const count = (name: string, labels: Labels = {}): number =>
+    sumOf(page, `outbound_http_route_${name}`, { ...parent, ...labels });
+  expect(count("request_statuses_total")).toBe(1);
+  expect(count("request_statuses_total", { http_status: "", error: "REQUEST_TIMEOUT" })).toBe(1);
+  expect(count("retry_requests_total")).toBe(1);
+  expect(count("backend_requests_total")).toBe(2);
+  expect(count("backend_response_statuses_total")).toBe(2);
+  expect(count("backend_response_statuses_total", { error: "RESPONSE_HEADERS_TIMEOUT" })).toBe(1);
+  expect(count("backend_response_statuses_total", { error: "REQUEST_TIMEOUT" })).toBe(1);
+});
+
+test("requests that find nobody say so", async () => {
   const service = world.service({ failfastMs: 100 });
   service.destination.noEndpoints(true);
   using caller = await world.caller("HTTP/2", service.vip);
