@@ -345,14 +345,6 @@ export class Connection implements StreamOwner, TimerOwner, Meter, RoutingWaiter
     this.#relayTo(buf, at, end);
   }
 
-  /** Finds an endpoint for a request that takes the connection over; false when there is none at the moment. */
-  pickEndpoint(): boolean {
-    if (this.logical === null || this.hasEarly) return true;
-    const endpoint = this.#earlyEndpoint();
-    if (endpoint !== null) this.endpoint = endpoint;
-    return endpoint !== null;
-  }
-
   onNoTarget(cause: Cause): void {
     this.#seekingAt = null;
     this.#side.failed(this.target, cause, false, "");

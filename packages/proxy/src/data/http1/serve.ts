@@ -21,6 +21,7 @@ import { BodyReader } from "./body-reader.ts";
 import { ByteWay } from "./byte-way.ts";
 import { CallWay } from "./call-way.ts";
 import { Ending, HALF_CLOSED_MS } from "./ending.ts";
+import { EndpointSearch, type EndpointSearchOwner } from "./endpoint-search.ts";
 import { writeErrorResponse } from "./errors.ts";
 import { Exchange } from "./exchange.ts";
 import { Intake } from "./intake.ts";
@@ -35,6 +36,8 @@ const State = {
   Body: 2,
   /** The request has come in; its response is not complete. */
   Waiting: 3,
+  /** A request's head is here, and waits to be read again once there is an endpoint for it. */
+  Seeking: 4,
 } as const;
 type State = (typeof State)[keyof typeof State];
 
@@ -45,7 +48,7 @@ const CLIENT_ID = asciiBytes(L5D_HEADERS.clientId);
 const HTTP2_SETTINGS = asciiBytes("http2-settings");
 
 /** The serving side of one client connection: reads requests and has them answered, one at a time and in order. */
-export class Http1Server implements StreamOwner, TimerOwner {
+export class Http1Server implements StreamOwner, TimerOwner, EndpointSearchOwner {
   readonly exchange: Exchange = new Exchange();
   /** The body of the request in hand. */
   readonly request: BodyReader = new BodyReader();
@@ -57,6 +60,7 @@ export class Http1Server implements StreamOwner, TimerOwner {
   readonly #bytes: ByteWay;
   /** Made when there is a request for it. */
   #calls: CallWay | null = null;
+  readonly #search: EndpointSearch = new EndpointSearch(this);
   readonly #timer: Timer = new Timer(this, 0);
   #state: State = State.Closed;
   #connection: Connection | null = null;
@@ -151,6 +155,17 @@ export class Http1Server implements StreamOwner, TimerOwner {
   onResponseDone(): void {
     this.exchange.responseDone = true;
     this.#settle();
+  }
+
+  onEndpoint(): void {
+    this.#state = State.Head;
+    this.stream.resumeReading();
+    const { carry } = this.#intake;
+    this.#consume(carry.buf!, carry.at, carry.end);
+  }
+
+  onNoEndpoint(cause: Cause): void {
+    this.fail(cause, this.target.name);
   }
 
   /** From here on bytes pass both ways as they are: leaves the client's connection to the relay. */
@@ -258,6 +273,10 @@ export class Http1Server implements StreamOwner, TimerOwner {
     const side = this.#side;
     const { exchange, request } = this;
     const upgrade = head.method === Method.Connect || (head.upgrade && !head.upgradeIsH2c);
+    if (upgrade && this.connection.logical !== null && !this.#search.found(this.connection)) {
+      if (this.#search.waiting) this.#seek(buf, head, end);
+      return -1;
+    }
     exchange.begin(head, upgrade, side.plane.reactor.nowMs);
     if (side.draining) exchange.keepAlive = false;
     request.begin(requestBodyKind(head), head.contentLength);
@@ -266,10 +285,15 @@ export class Http1Server implements StreamOwner, TimerOwner {
     if (head.l5d && side.direction === "inbound") markField(buf.bytes, head, CLIENT_ID);
     const way = upgrade || this.connection.logical === null ? this.#bytes : this.#callWay();
     this.#way = way;
-    if (upgrade && !this.connection.pickEndpoint()) return this.fail(Cause.Failfast, this.target.name);
     const next = way.begin(buf, head, end);
     if (next >= 0) this.#state = request.done ? State.Waiting : State.Body;
     return next;
+  }
+
+  #seek(buf: Buf, head: Head, end: number): void {
+    this.#state = State.Seeking;
+    this.#intake.carry.keep(buf, head.start, end);
+    this.stream.pauseReading();
   }
 
   #callWay(): CallWay {
@@ -363,6 +387,7 @@ export class Http1Server implements StreamOwner, TimerOwner {
     this.#state = State.Closed;
     this.#way = null;
     this.#timer.cancel();
+    this.#search.cancel();
     this.#intake.clear();
   }
 

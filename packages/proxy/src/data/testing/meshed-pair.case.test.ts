@@ -21,7 +21,7 @@ export class MeshedPair {
     plane.discover((message) => {
       if (message.kind !== "discover") return;
       const { target } = message;
-      kernel.after(1, () => plane.outbound.discovery?.onOutbound(target, outboundTo(target, hint)));
+      kernel.after(1, () => plane.outbound.discovery?.onOutbound(target, outboundTo(endpointAt(target, hint))));
     });
   }
 
@@ -42,9 +42,10 @@ export class MeshedPair {
   };
 }
 
-function outboundTo(target: string, hint: EndpointMeta["hint"]): Outbound {
-  const [ip = "", port] = target.split(":");
-  const endpoint: EndpointMeta = {
+/** An endpoint as the control plane tells of it. */
+export function endpointAt(address: string, hint: EndpointMeta["hint"] = null): EndpointMeta {
+  const [ip = "", port] = address.split(":");
+  return {
     ip,
     port: Number(port),
     weight: 10_000,
@@ -55,15 +56,10 @@ function outboundTo(target: string, hint: EndpointMeta["hint"]): Outbound {
     authorityOverride: null,
     http2: null,
   };
-  const profile = {
-    name: "",
-    opaque: false,
-    routes: [],
-    retryBudget: null,
-    overrides: [],
-    endpoint,
-    parent: null,
-    profileRef: null,
-  };
-  return { profile, policy: null, invalid: null };
+}
+
+/** What the control plane says of an address that is an endpoint's own, or a service's, and of nothing else. */
+export function outboundTo(endpoint: EndpointMeta | null, name = ""): Outbound {
+  const rest = { opaque: false, routes: [], retryBudget: null, overrides: [], parent: null, profileRef: null };
+  return { profile: { name, endpoint, ...rest }, policy: null, invalid: null };
 }
