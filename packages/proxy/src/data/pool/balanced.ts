@@ -100,8 +100,9 @@ export class Balanced implements Backend, MemberOwner, TimerOwner {
   apply(update: EndpointsUpdate): void {
     const { nowMs } = this.#side.plane.reactor;
     const changes = this.#set.apply(update, nowMs);
-    for (const endpoint of changes.removed) this.#remove(endpointKey(endpoint));
-    for (const { from } of changes.changed) this.#remove(endpointKey(from));
+    const left: CallQueue[] = [];
+    for (const endpoint of changes.removed) this.#remove(endpointKey(endpoint), left);
+    for (const { from } of changes.changed) this.#remove(endpointKey(from), left);
     for (const { to } of changes.changed) this.#add(to);
     for (const endpoint of changes.added) this.#add(endpoint);
     for (const endpoint of changes.revived) {
@@ -117,12 +118,16 @@ export class Balanced implements Backend, MemberOwner, TimerOwner {
     );
     this.#count();
     this.#dispatchWaiting();
+    // Not before all is as it is now: they might go where nothing is to go any more.
+    for (const calls of left) this.#moveOn(calls);
   }
 
   /** Nothing leads here any more. */
   retire(): void {
     this.#failfastTimer.cancel();
-    for (const key of Array.from(this.#balancer.slots(), (slot) => slot.key)) this.#remove(key);
+    const left: CallQueue[] = [];
+    for (const key of Array.from(this.#balancer.slots(), (slot) => slot.key)) this.#remove(key, left);
+    for (const calls of left) this.#moveOn(calls);
     for (let left = this.#waiting.length; left > 0; left--) this.#waiting.shift()?.refuse(Cause.Failfast, this.path);
     for (const seeker of this.#seekers.splice(0)) seeker.onNoTarget(Cause.Failfast);
     this.#onRetired();
@@ -224,14 +229,15 @@ export class Balanced implements Backend, MemberOwner, TimerOwner {
     this.#balancer.setReady(member.slot, true);
   }
 
-  #remove(key: string): void {
+  /** @param left gets the calls that waited for the endpoint's connection */
+  #remove(key: string, left: CallQueue[]): void {
     const slot = this.#balancer.remove(key);
     if (slot === null) return;
     const member = slot.endpoint;
     member.retire();
     member.target.series.unpin();
     const waiting = this.#side.retireTarget(member.target);
-    if (waiting !== null) this.#moveOn(waiting);
+    if (waiting !== null) left.push(waiting);
   }
 
   #mayEject(readyEndpointsMin: number): boolean {

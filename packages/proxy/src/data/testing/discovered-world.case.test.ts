@@ -95,14 +95,16 @@ export class DiscoveredWorld {
     return serveHttp2(this.kernel, `${ip}:8080`, serve, settings);
   }
 
-  run(until: () => boolean, forMsMax?: number): void {
-    this.proxy.run(until, forMsMax);
+  run(until: () => boolean, forMsMax: number = 600_000): void {
+    this.kernel.run(this.#turn, until, { forMsMax });
   }
 
-  /** Simulated time, no more of it: a turn by itself may sleep longer. */
   runFor(ms: number): void {
-    this.kernel.runFor(() => this.plane.reactor.turn(2), ms);
+    this.kernel.runFor(this.#turn, ms);
   }
+
+  /** A turn by itself may sleep longer than the test has in mind. */
+  readonly #turn = (): void => this.plane.reactor.turn(2);
 
   /** Asks and waits for the answer's end. */
   fetch(client: Http2Peer, head: Fields = GET, body: Uint8Array | null = null): PeerStream {
