@@ -132,7 +132,11 @@ export class ConnectionState<U> {
       fieldsMax: settings.headerFieldsMax,
     });
     this.encoder = new HpackEncoder(ENCODER_TABLE_BYTES);
-    this.wasted = new Bucket(WASTED_STREAMS, settings.concurrentStreamsMax * 2);
+    const { wastedStreamsMax, concurrentStreamsMax } = settings;
+    this.wasted =
+      wastedStreamsMax === null
+        ? new Bucket(WASTED_STREAMS, concurrentStreamsMax * 2)
+        : new Bucket({ ...WASTED_STREAMS, burst: wastedStreamsMax }, 0);
     this.empties = new Bucket(EMPTY_FRAMES, 0);
     this.settingsFrames = new Bucket(SETTINGS_FRAMES, 0);
     this.pingFrames = new Bucket(PINGS, 0);

@@ -13,6 +13,8 @@ export interface Http2Settings {
   /** Largest header list, counted as RFC 9113 §6.5.2 does. */
   readonly headerListBytesMax: number;
   readonly headerFieldsMax: number;
+  /** Streams of the peer that may come to nothing at once, see WASTED_STREAMS; null: by that rule. */
+  readonly wastedStreamsMax: number | null;
   /** Server: extended CONNECT is taken (RFC 8441). */
   readonly connectProtocol: boolean;
   /** sendData() takes nothing while the sink holds this much. */
@@ -37,6 +39,7 @@ export const DEFAULT_HTTP2_SETTINGS: Http2Settings = {
   frameBytesMax: 1 << 14,
   headerListBytesMax: 64 << 10,
   headerFieldsMax: 256,
+  wastedStreamsMax: null,
   connectProtocol: true,
   outputBytesMax: 64 << 10,
   unconsumedBytesMax: 8 << 20,

@@ -227,6 +227,7 @@ export class Call implements TurnEnd {
     }
     this.#status = plan.status;
     this.#grpcStatus = plan.grpcStatus;
+    this.#use.onHead(plan.status, plan.grpcStatus, plan.hintMs);
     if (run !== null) {
       const step = run.onHead(plan.status, plan.grpcStatus, last);
       if (step === HeadStep.Retried) return;

@@ -1,4 +1,4 @@
-import { Verdict } from "@bowline/model";
+import { isPenalized, Verdict } from "@bowline/model";
 import type { Member } from "../pool/member.ts";
 import { isFailure } from "../telemetry/http-series.ts";
 
@@ -9,6 +9,7 @@ export class MemberUse {
   #epoch = 0;
   #startMs = 0;
   #loadEnded = true;
+  #hintMs = 0;
 
   /** The call goes to an endpoint; null for one that is not balanced. */
   begin(member: Member | null, nowMs: number): void {
@@ -16,6 +17,20 @@ export class MemberUse {
     this.#startMs = nowMs;
     if (member !== null) this.#epoch = member.start();
     this.#loadEnded = member === null;
+    this.#hintMs = 0;
+  }
+
+  /**
+   * The response's head is there. A balancer that penalises takes one that tells of trouble for a slow answer.
+   * @param hintMs how long the endpoint asks to be left alone, 0 when it does not
+   */
+  onHead(status: number, grpcStatus: number, hintMs: number): void {
+    const { member } = this;
+    if (member === null) return;
+    this.#hintMs = hintMs;
+    if (this.#loadEnded || !member.slot.penalizes || !isPenalized(status, grpcStatus)) return;
+    this.#loadEnded = true;
+    member.penalized(this.#startMs, hintMs);
   }
 
   /** The first data of the response is there: the call no longer counts as load. */
@@ -29,7 +44,7 @@ export class MemberUse {
     if (member === null) return;
     this.member = null;
     if (!this.#loadEnded) this.#endLoad(member);
-    member.finished(this.#epoch, verdict, 0);
+    member.finished(this.#epoch, verdict, this.#hintMs);
   }
 
   /** What is known about the request says nothing about its endpoint. */

@@ -1,4 +1,5 @@
 import type { Direction } from "@bowline/contracts";
+import { parseRetryAfter, parseRetryPushback } from "@bowline/model";
 import { FieldList, NameId } from "@bowline/wire";
 import { mutableCopy } from "./request-plan.ts";
 
@@ -15,6 +16,8 @@ export class ResponsePlan {
   status = 0;
   /** NO_GRPC_STATUS, or the code; unknown where it is none of those there are. */
   grpcStatus: number = NO_GRPC_STATUS;
+  /** How long the server asks to be left alone, ms; 0 when it does not. */
+  hintMs = 0;
   readonly direction: Direction;
 
   constructor(direction: Direction) {
@@ -25,6 +28,7 @@ export class ResponsePlan {
     this.fields = fields;
     this.status = 0;
     this.grpcStatus = NO_GRPC_STATUS;
+    this.hintMs = 0;
     for (let i = 0; i < fields.count; i++) {
       switch (fields.nameId(i)) {
         case NameId.Status:
@@ -35,6 +39,12 @@ export class ResponsePlan {
           this.grpcStatus = status < 0 || status > GRPC_STATUS_MAX ? UNKNOWN_GRPC_STATUS : status;
           break;
         }
+        case NameId.RetryAfter:
+          this.hintMs = parseRetryAfter(fields.valueText(i), Date.now());
+          break;
+        case NameId.GrpcRetryPushbackMs:
+          this.hintMs = parseRetryPushback(fields.valueText(i));
+          break;
         case NameId.L5dOrigProto:
         case NameId.L5dProxyError:
         case NameId.L5dProxyErrorCause:

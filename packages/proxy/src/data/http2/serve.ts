@@ -22,7 +22,7 @@ import { carryBytesMax } from "./settings.ts";
 /** A connection that has ended is closed after this, whatever its client does. */
 const LINGER_MS = 2000;
 /** A stream whose client opens no window for this long is reset. */
-const STALL_MS = 120_000;
+const STALL_MS = 300_000;
 
 const PREFACE_TIMER = 0;
 const PING_TIMER = 1;

@@ -5,6 +5,12 @@ import type { Config, ServerHttp2Config } from "../../config/types.ts";
 /** Linkerd sets no limit of its own; this one keeps what a connection may ask of us within a bound. */
 const SERVER_STREAMS_MAX = 20_000;
 
+/**
+ * What one client wastes goes to a connection that others use, too, and whose server has a limit of its own: nghttp2 ends
+ * a connection after 1000, and 33 a second.
+ */
+const WASTED_STREAMS_MAX = 1000;
+
 /** A frame must fit into what is kept of a connection's bytes until it has arrived in full. */
 const FRAME_BYTES_MAX = 262_144;
 
@@ -18,6 +24,7 @@ export function http2ServerSettings(config: ServerHttp2Config): Http2Settings {
   const defaults = DEFAULT_HTTP2_SETTINGS;
   return {
     ...defaults,
+    wastedStreamsMax: config.pendingAcceptResetStreamsMax ?? WASTED_STREAMS_MAX,
     concurrentStreamsMax: config.concurrentStreamsMax ?? SERVER_STREAMS_MAX,
     initialStreamWindowBytes: config.initialStreamWindowBytes ?? defaults.initialStreamWindowBytes,
     initialConnectionWindowBytes: config.initialConnectionWindowBytes ?? defaults.initialConnectionWindowBytes,

@@ -82,6 +82,11 @@ export class Member implements TimerOwner {
     this.slot.finish(startMs, this.#plane.reactor.nowMs);
   }
 
+  /** The response's head tells of trouble: it counts as an answer that took the balancer's penalty, or what it asks for. */
+  penalized(startMs: number, hintMs: number): void {
+    this.slot.penalize(startMs, this.#plane.reactor.nowMs, hintMs);
+  }
+
   /** The response's class is known. */
   finished(epoch: number, verdict: Verdict, hintMs: number): void {
     const breaker = this.#breaker;
