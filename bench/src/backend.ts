@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { RunningProcess } from "@bowline/testkit";
-import { BACKEND_ADDRESS } from "./backend-address.ts";
+import { BACKEND_ADDRESS, FAR_ADDRESS } from "./addresses.ts";
 import { type BenchCase, BODIES, type Http2Answer } from "./cases.ts";
 import { type Lab, writeConfig } from "./lab.ts";
 import { nginxPreamble } from "./nginx-preamble.ts";
@@ -9,12 +9,13 @@ import { nginxPreamble } from "./nginx-preamble.ts";
 /** Starts what the case's load asks for, listening on the backend port of every route. */
 export function startBackend(lab: Lab, benchCase: BenchCase): Promise<RunningProcess> {
   const ports = lab.routes.map(({ backendPort }) => backendPort);
-  const listening = [BACKEND_ADDRESS, String(ports[0]), String(ports.length)];
+  const address = benchCase.mode === "chain" ? FAR_ADDRESS : BACKEND_ADDRESS;
+  const listening = [address, String(ports[0]), String(ports.length)];
   const { load } = benchCase;
   switch (load.kind) {
     case "requests":
     case "held":
-      return startWebServer(lab, ports);
+      return startWebServer(lab, address, ports);
     case "streams":
       return lab.startBackend([lab.h2Backend, ...listening, load.answer], ports);
     case "idle-streams":
@@ -24,7 +25,7 @@ export function startBackend(lab: Lab, benchCase: BenchCase): Promise<RunningPro
   }
 }
 
-function startWebServer(lab: Lab, ports: readonly number[]): Promise<RunningProcess> {
+function startWebServer(lab: Lab, address: string, ports: readonly number[]): Promise<RunningProcess> {
   const directory = lab.directory("backend");
   for (const [path, body] of Object.entries(BODIES)) writeFileSync(join(directory, path), body);
   const config = `${nginxPreamble(directory)}
@@ -41,7 +42,7 @@ http {
   uwsgi_temp_path uwsgi;
   scgi_temp_path scgi;
   server {
-    ${ports.map((port) => `listen ${BACKEND_ADDRESS}:${port} backlog=4096;`).join(" ")}
+    ${ports.map((port) => `listen ${address}:${port} backlog=4096;`).join(" ")}
     root ${directory};
     location = /small { return 200 "${BODIES["/small"]?.replace("\n", "\\n")}"; }
   }

@@ -1,5 +1,8 @@
-/** How a proxy is set up: it understands HTTP/1, it speaks HTTP/2 on both sides, or it only forwards TCP. */
-export type ProxyMode = "http" | "http2" | "tcp";
+/** How a proxy is set up: what it understands on both sides, or from one side to the other. */
+export type ProxyMode = "http" | "http2" | "tcp" | "http-to-http2" | "http2-to-http";
+
+/** What a case sets up: one proxy; two behind each other; or one that knows services by its control plane. */
+export type CaseMode = "http" | "http2" | "tcp" | "chain" | "services";
 
 /** wrk asks for one path over and over, in a closed loop. */
 export interface RequestLoad {
@@ -34,6 +37,8 @@ export interface HeldLoad {
   readonly path: string;
   readonly connections: number;
   readonly requestsPerSecond: number;
+  /** The connections go to so many services in turn; without it, straight to the backend. */
+  readonly services?: number;
 }
 
 /** Requests that have had a response head and then stay open. */
@@ -47,7 +52,7 @@ export interface IdleStreamLoad {
 export interface BenchCase {
   readonly name: string;
   readonly title: string;
-  readonly mode: ProxyMode;
+  readonly mode: CaseMode;
   /** Bodies of 64 KiB and more, where a proxy may be set up to splice. */
   readonly largeBodies: boolean;
   readonly load: Load;
@@ -126,6 +131,14 @@ export const CASES: readonly BenchCase[] = [
     note: "A request is a whole call here; the messages of the calls of a connection come in turns, a DATA frame each.",
   },
   {
+    name: "http1-http2-http1",
+    title: `HTTP/1 to HTTP/2 to HTTP/1 through two proxies, ${BODIES["/small"]?.length}-byte responses, ${CONNECTIONS} connections`,
+    mode: "chain",
+    largeBodies: false,
+    load: { kind: "requests", path: "/small", connections: CONNECTIONS, closeEach: false },
+    note: "CPU and memory are the sums of both proxies, which share core A.",
+  },
+  {
     name: "tcp-small",
     title: `Opaque TCP, small requests and responses, ${CONNECTIONS} connections`,
     mode: "tcp",
@@ -152,6 +165,14 @@ export const CASES: readonly BenchCase[] = [
     mode: "http",
     largeBodies: false,
     load: { kind: "held", path: "/small", connections: 2000, requestsPerSecond: 500 },
+  },
+  {
+    name: "memory-services",
+    title: "Memory with 50 services resolved, 5 endpoints each, 100 open HTTP/1 connections and light traffic",
+    mode: "services",
+    largeBodies: false,
+    load: { kind: "held", path: "/small", connections: 100, requestsPerSecond: 500, services: 50 },
+    note: "The others know nothing of a control plane.",
   },
   {
     name: "http2-idle-streams",

@@ -3,25 +3,39 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PROXY_UID } from "@bowline/contracts";
 import { mustRun, NetNamespace, type RunningProcess, waitFor } from "@bowline/testkit";
-import { BACKEND_ADDRESS } from "./backend-address.ts";
+import { BACKEND_ADDRESS, FAR_ADDRESS, SERVICE_NETWORK, SERVICE_PORT } from "./addresses.ts";
+import { startControlPlane } from "./control-plane.ts";
 import { allowedCores } from "./machine.ts";
 
 /** Who connects where: the load asks for `backendPort`, the kernel redirects it to `proxyPort`, the proxy dials `backendPort`. */
 export interface Route {
   readonly proxyPort: number;
+  readonly backendAddress: string;
   readonly backendPort: number;
+}
+
+/** The same for two proxies: `near` dials `far.backendAddress`, and the kernel redirects that to `far.proxyPort`. */
+export interface ChainRoute {
+  readonly near: Route;
+  readonly far: Route;
 }
 
 /** The place where everything runs: one network namespace, two cores, one temporary directory. */
 export interface Lab extends AsyncDisposable {
   readonly routes: readonly Route[];
+  readonly chainRoutes: readonly ChainRoute[];
+  /** `ip:port` of a control plane that knows how the namespace is laid out. */
+  readonly controlPlane: string;
   readonly floor: string;
   readonly bulk: string;
   readonly h2Backend: string;
   /** A directory of this process's own, writable for it. */
   directory(name: string): string;
-  /** Starts a proxy on the proxy core as the user whose connections are not redirected; returns once it listens. */
-  startProxy(name: string, command: ProxyCommand): Promise<RunningProcess>;
+  /**
+   * Starts a proxy on the proxy core as the user whose connections are not redirected, or as that of the far ones;
+   * returns once it listens.
+   */
+  startProxy(name: string, command: ProxyCommand, end?: "near" | "far"): Promise<RunningProcess>;
   /** Starts a server on the load core; returns once it listens. */
   startBackend(argv: readonly string[], ports: readonly number[]): Promise<RunningProcess>;
   /** Starts a load generator on the load core; its connections are redirected. */
@@ -37,9 +51,12 @@ export interface ProxyCommand {
 }
 
 const BACKEND_UID: number = PROXY_UID + 1;
+const FAR_PROXY_UID: number = PROXY_UID + 2;
 
 const FIRST_BACKEND_PORT = 9001;
 const FIRST_PROXY_PORT = 4101;
+const FIRST_FAR_PORT = 4201;
+const CONTROL_PLANE = { host: "127.0.0.1", port: 8086 } as const;
 const BENCH = join(import.meta.dir, "..");
 const START_LIMIT_MS = 15_000;
 
@@ -61,10 +78,17 @@ export async function setUpLab(routeCount: number): Promise<Lab> {
   await mustRun(["chmod", "755", root]);
   const routes = Array.from({ length: routeCount }, (_, index) => ({
     proxyPort: FIRST_PROXY_PORT + index,
+    backendAddress: BACKEND_ADDRESS,
     backendPort: FIRST_BACKEND_PORT + index,
   }));
+  const chainRoutes = routes.map((route, index) => {
+    const near = { ...route, backendAddress: FAR_ADDRESS };
+    return { near, far: { ...near, proxyPort: FIRST_FAR_PORT + index } };
+  });
   const namespace = await NetNamespace.create("bench");
-  await prepareNetwork(namespace, routes);
+  await prepareNetwork(namespace, chainRoutes);
+  const control = await startControlPlane(routes.map(({ backendPort }) => backendPort));
+  const { address: controlPlane } = control.open(namespace, CONTROL_PLANE.host, CONTROL_PLANE.port);
   const pinned = (core: number, argv: readonly string[]) => [
     "taskset",
     "-c",
@@ -75,6 +99,8 @@ export async function setUpLab(routeCount: number): Promise<Lab> {
 
   return {
     routes,
+    chainRoutes,
+    controlPlane,
     floor,
     bulk,
     h2Backend,
@@ -85,8 +111,8 @@ export async function setUpLab(routeCount: number): Promise<Lab> {
       chownSync(path, uid, uid);
       return path;
     },
-    startProxy: (name, { argv, env, port }) => {
-      const options = { as: { uid: PROXY_UID }, env: { HOME: root, ...env } };
+    startProxy: (name, { argv, env, port }, end = "near") => {
+      const options = { as: { uid: end === "near" ? PROXY_UID : FAR_PROXY_UID }, env: { HOME: root, ...env } };
       return listening(namespace.spawn(pinned(proxyCore, argv), options), [port], name);
     },
     startBackend: (argv, ports) => {
@@ -95,6 +121,7 @@ export async function setUpLab(routeCount: number): Promise<Lab> {
     startLoad: (argv) => namespace.spawn(pinned(loadCore, argv)),
     runLoad: (argv, timeoutMs) => namespace.run(pinned(loadCore, argv), { timeoutMs }),
     [Symbol.asyncDispose]: async () => {
+      await control[Symbol.asyncDispose]();
       await namespace[Symbol.asyncDispose]();
       rmSync(root, { recursive: true, force: true });
     },
@@ -111,12 +138,18 @@ async function compile(name: string, directory: string): Promise<string> {
  * Bowline learns a connection's destination from the redirect, as in a pod. So that the cost of connection tracking and
  * NAT is the same for everybody, all the other proxies get their load through a redirect in the same table, too.
  */
-async function prepareNetwork(namespace: NetNamespace, routes: readonly Route[]): Promise<void> {
-  const rules = routes.map(
-    ({ backendPort, proxyPort }) =>
-      `-A OUTPUT -d ${BACKEND_ADDRESS} -p tcp -m owner ! --uid-owner ${PROXY_UID} -m tcp --dport ${backendPort} -j REDIRECT --to-ports ${proxyPort}`,
+async function prepareNetwork(namespace: NetNamespace, routes: readonly ChainRoute[]): Promise<void> {
+  const rules = routes.flatMap(({ near, far }) => [
+    `-A OUTPUT -d ${BACKEND_ADDRESS} -p tcp -m owner ! --uid-owner ${PROXY_UID} -m tcp --dport ${near.backendPort} -j REDIRECT --to-ports ${near.proxyPort}`,
+    `-A OUTPUT -d ${FAR_ADDRESS} -p tcp -m owner --uid-owner ${PROXY_UID} -m tcp --dport ${far.backendPort} -j REDIRECT --to-ports ${far.proxyPort}`,
+  ]);
+  rules.push(
+    `-A OUTPUT -d ${SERVICE_NETWORK} -p tcp -m owner ! --uid-owner ${PROXY_UID} -m tcp --dport ${SERVICE_PORT} -j REDIRECT --to-ports ${FIRST_PROXY_PORT}`,
   );
-  await namespace.run(["ip", "address", "add", `${BACKEND_ADDRESS}/32`, "dev", "lo"]);
+  for (const address of [BACKEND_ADDRESS, FAR_ADDRESS])
+    await namespace.run(["ip", "address", "add", `${address}/32`, "dev", "lo"]);
+  // Services have no address of anybody's, but a route by which packets leave, to be redirected on the way.
+  await namespace.run(["ip", "route", "add", SERVICE_NETWORK, "dev", "lo", "src", BACKEND_ADDRESS]);
   await namespace.run(["iptables-restore", "--noflush"], { input: ["*nat", ...rules, "COMMIT", ""].join("\n") });
   // A connection per request uses up ports and tracking entries by the ten thousand; neither may become the limit.
   for (const setting of [

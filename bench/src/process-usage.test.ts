@@ -37,9 +37,9 @@ test("a tree holds grandchildren listed before their parents, and nobody else", 
 });
 
 test("this process has used time and memory", () => {
-  const { userUs, systemUs } = readCpuTime(process.pid);
+  const { userUs, systemUs } = readCpuTime([process.pid]);
   expect(userUs + systemUs).toBeGreaterThan(0);
-  const { rssBytes, pssBytes, peakRssBytes } = readMemory(process.pid);
+  const { rssBytes, pssBytes, peakRssBytes } = readMemory([process.pid]);
   expect(rssBytes).toBeGreaterThanOrEqual(pssBytes);
   expect(pssBytes).toBeGreaterThan(1_000_000);
   expect(peakRssBytes).toBeGreaterThan(1_000_000);
@@ -47,5 +47,5 @@ test("this process has used time and memory", () => {
 
 test("a process that is gone is an error, not zero", () => {
   // Linux pids end at 2^22.
-  expect(() => readCpuTime(2 ** 22 + 1)).toThrow("has ended");
+  expect(() => readCpuTime([2 ** 22 + 1])).toThrow("has ended");
 });

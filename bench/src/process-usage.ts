@@ -53,19 +53,19 @@ export function treeOf(rootPid: number, processes: readonly StatLine[]): StatLin
   return processes.filter(({ pid }) => pids.has(pid));
 }
 
-/** @throws Error when the root process is gone */
-export function readCpuTime(rootPid: number): CpuTime {
-  const tree = liveTree(rootPid);
+/** Of all the trees together. @throws Error when a root process is gone */
+export function readCpuTime(rootPids: readonly number[]): CpuTime {
+  const tree = rootPids.flatMap(liveTree);
   return {
     userUs: tree.reduce((sum, one) => sum + one.userUs, 0),
     systemUs: tree.reduce((sum, one) => sum + one.systemUs, 0),
   };
 }
 
-/** @throws Error when the root process is gone */
-export function readMemory(rootPid: number): Memory {
+/** Of all the trees together. @throws Error when a root process is gone */
+export function readMemory(rootPids: readonly number[]): Memory {
   let [rssBytes, pssBytes, anonymousBytes, peakRssBytes] = [0, 0, 0, 0];
-  for (const { pid } of liveTree(rootPid)) {
+  for (const { pid } of rootPids.flatMap(liveTree)) {
     const rollup = tryRead(`/proc/${pid}/smaps_rollup`);
     rssBytes += parseKilobytes(rollup, "Rss");
     pssBytes += parseKilobytes(rollup, "Pss");

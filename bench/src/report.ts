@@ -144,7 +144,7 @@ const streamColumn: Column = {
 
 /** Who a proxy is compared with. */
 function referencesOf({ benchCase }: CaseResult): string[] {
-  return benchCase.mode === "http2" ? [REFERENCE, "nghttpx"] : [REFERENCE];
+  return benchCase.mode === "http2" || benchCase.mode === "chain" ? [REFERENCE, "nghttpx"] : [REFERENCE];
 }
 
 function megabytes(bytes: number | undefined): string {

@@ -1,7 +1,7 @@
 import type { RunningProcess } from "@bowline/testkit";
 import { startBackend } from "./backend.ts";
 import type { BenchCase } from "./cases.ts";
-import type { Competitor } from "./competitors/index.ts";
+import type { Competitor, Setup } from "./competitors/index.ts";
 import type { Lab, Route } from "./lab.ts";
 import { holdConnections } from "./load/held.ts";
 import { connectHolder } from "./load/idle-streams.ts";
@@ -42,8 +42,10 @@ export interface CaseResult {
 
 interface Contender {
   readonly entry: Entry;
-  readonly route: Route;
-  readonly running: RunningProcess;
+  /** Where its load asks. */
+  readonly port: number;
+  /** One proxy, or the two of a chain. */
+  readonly running: readonly RunningProcess[];
 }
 
 /** Just-in-time compilers want a while; once warm, a short run fills caches and connection pools again. */
@@ -98,7 +100,7 @@ async function measureRounds(
   try {
     for (const [index, entry] of entries.entries()) {
       await attempt(entry, async () => {
-        const contender = await startContender(lab, benchCase, entry, lab.routes[index]!);
+        const contender = await startContender(lab, benchCase, entry, index);
         contenders.push(contender);
         await checkRunning(lab, benchCase, contender);
       });
@@ -106,12 +108,7 @@ async function measureRounds(
     for (let round = 0; round < settings.rounds; round++) {
       for (const contender of rotated(contenders, round)) {
         await attempt(contender.entry, async () => {
-          await runLoad(
-            lab,
-            contender.route.backendPort,
-            benchCase.load,
-            Math.min(settings.secondsEach, warmUpSeconds(round)),
-          );
+          await runLoad(lab, contender.port, benchCase.load, Math.min(settings.secondsEach, warmUpSeconds(round)));
           const sample = await measure(lab, benchCase, contender, settings.secondsEach);
           contender.entry.samples[round] = sample;
           progress(progressLine(benchCase, contender, round, sample));
@@ -120,13 +117,13 @@ async function measureRounds(
     }
     for (const contender of contenders) {
       await attempt(contender.entry, async () => {
-        contender.entry.memory = readMemory(contender.running.pid);
+        contender.entry.memory = readMemory(pidsOf(contender));
         await checkRunning(lab, benchCase, contender);
-        await contender.entry.competitor.checkAfter?.(lab);
+        await contender.entry.competitor.checkAfter?.(lab, benchCase.mode);
       });
     }
   } finally {
-    await Promise.all(contenders.map(({ running }) => running.stop()));
+    await Promise.all(contenders.map(stopContender));
   }
 }
 
@@ -141,33 +138,34 @@ async function measureMemory(
   const attempt = attemptWith(progress);
   for (const [index, entry] of entries.entries()) {
     await attempt(entry, async () => {
-      const { running, route } = await startContender(lab, benchCase, entry, lab.routes[index]!);
+      const contender = await startContender(lab, benchCase, entry, index);
       try {
-        await fillMemory(lab, benchCase, { entry, route, running }, settings.secondsEach);
+        await fillMemory(lab, benchCase, contender, settings.secondsEach);
         progress(`${entry.competitor.name}: ${((entry.memory?.rssBytes ?? 0) / 1e6).toFixed(1)} MB`);
       } finally {
-        await running.stop();
+        await stopContender(contender);
       }
     });
   }
 }
 
 async function fillMemory(lab: Lab, { load, name }: BenchCase, contender: Contender, seconds: number): Promise<void> {
-  const { entry, route, running } = contender;
+  const { entry, port } = contender;
+  const pids = pidsOf(contender);
   switch (load.kind) {
     case "held": {
-      const holder = await holdConnections(lab, route.backendPort, load, seconds);
-      entry.memory = readMemory(running.pid);
+      const holder = await holdConnections(lab, port, load, seconds);
+      entry.memory = readMemory(pids);
       await holder.stop();
       return;
     }
     case "idle-streams": {
-      const holder = await connectHolder(lab, route.backendPort, load);
+      const holder = await connectHolder(lab, port, load);
       await Bun.sleep(seconds * 1000);
-      const before = readMemory(running.pid);
+      const before = readMemory(pids);
       await holder.openAll();
       await Bun.sleep(seconds * 1000);
-      entry.memory = readMemory(running.pid);
+      entry.memory = readMemory(pids);
       const grownBytes = entry.memory.anonymousBytes - before.anonymousBytes;
       entry.bytesPerStream = grownBytes / (load.connections * (load.streams - 1));
       await holder.stop();
@@ -191,20 +189,44 @@ function attemptWith(progress: (line: string) => void): (entry: Entry, step: () 
   };
 }
 
-async function startContender(lab: Lab, benchCase: BenchCase, entry: Entry, route: Route): Promise<Contender> {
-  const command = entry.competitor.command(lab, route, benchCase);
-  return { entry, route, running: await lab.startProxy(entry.competitor.name, command) };
+async function startContender(lab: Lab, benchCase: BenchCase, entry: Entry, index: number): Promise<Contender> {
+  const { competitor } = entry;
+  const { mode, largeBodies } = benchCase;
+  const port = lab.routes[index]!.backendPort;
+  const start = (route: Route, setup: Omit<Setup, "largeBodies">, end: "near" | "far") =>
+    lab.startProxy(competitor.name, competitor.command(lab, route, { ...setup, largeBodies }), end);
+  if (mode !== "chain") {
+    const setup = { mode: mode === "services" ? "http" : mode, discovers: mode === "services" } as const;
+    return { entry, port, running: [await start(lab.routes[index]!, setup, "near")] };
+  }
+  const { near, far } = lab.chainRoutes[index]!;
+  const last = await start(far, { mode: "http2-to-http", discovers: false }, "far");
+  try {
+    return { entry, port, running: [await start(near, { mode: "http-to-http2", discovers: true }, "near"), last] };
+  } catch (error) {
+    await last.stop();
+    throw error;
+  }
 }
 
-async function checkRunning(lab: Lab, { load }: BenchCase, { route, running }: Contender): Promise<void> {
-  if (running.result() !== null) throw new Error(`it ended by itself\n${running.stderr()}`);
-  await checkAnswers(lab, route.backendPort, load);
+function pidsOf({ running }: Contender): number[] {
+  return running.map(({ pid }) => pid);
+}
+
+async function stopContender({ running }: Contender): Promise<void> {
+  await Promise.all(running.map((one) => one.stop()));
+}
+
+async function checkRunning(lab: Lab, { load }: BenchCase, { port, running }: Contender): Promise<void> {
+  const ended = running.find((one) => one.result() !== null);
+  if (ended !== undefined) throw new Error(`it ended by itself\n${ended.stderr()}`);
+  await checkAnswers(lab, port, load);
 }
 
 async function measure(lab: Lab, benchCase: BenchCase, contender: Contender, seconds: number): Promise<Sample> {
-  const before = readCpuTime(contender.running.pid);
-  const { units, seconds: took, ...rest } = await runLoad(lab, contender.route.backendPort, benchCase.load, seconds);
-  const after = readCpuTime(contender.running.pid);
+  const before = readCpuTime(pidsOf(contender));
+  const { units, seconds: took, ...rest } = await runLoad(lab, contender.port, benchCase.load, seconds);
+  const after = readCpuTime(pidsOf(contender));
   if (units === 0) throw new Error(`nothing came through, ${rest.errors} errors`);
   return {
     userUsPerUnit: (after.userUs - before.userUs) / units,

@@ -18,8 +18,13 @@ const SUBJECT = "bowline";
 const HTTP2_PROXIES = ["haproxy", "nghttpx"] as const;
 const STREAM_BYTES_MAX = 4_000;
 
-const streamCases = CASES.filter(({ load }) => load.kind === "streams").map(({ name }) => name);
-const requestCases = CASES.filter(({ load }) => load.kind === "requests").map(({ name }) => name);
+/** Where HTTP/2 is spoken. */
+const streamCases = CASES.filter(({ mode, load }) => load.kind === "streams" || mode === "chain").map(
+  ({ name }) => name,
+);
+const requestCases = CASES.filter(({ mode, load }) => load.kind === "requests" && mode !== "chain").map(
+  ({ name }) => name,
+);
 
 export const TARGETS: readonly Target[] = [
   atMost("CPU per request, of haproxy (mode http)", "http1-small", cpu, "haproxy", 0.8),
@@ -34,6 +39,7 @@ export const TARGETS: readonly Target[] = [
   ]),
   memoryAtMost("memory-100", 60),
   memoryAtMost("memory-2000", 150),
+  memoryAtMost("memory-services", 60),
   {
     caseName: "http2-idle-streams",
     what: "resident memory of an idle stream",

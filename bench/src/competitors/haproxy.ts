@@ -1,4 +1,3 @@
-import { BACKEND_ADDRESS } from "../backend-address.ts";
 import { writeConfig } from "../lab.ts";
 import type { Competitor } from "./competitor.ts";
 
@@ -10,12 +9,13 @@ import type { Competitor } from "./competitor.ts";
 export const haproxy: Competitor = {
   name: "haproxy",
   configuration:
-    "1 thread; splicing on for bodies from 64 KiB; http: mode http, http-keep-alive, http-reuse always; http2: the same, proto h2 on both sides; tcp: mode tcp",
-  modes: ["http", "http2", "tcp"],
+    "1 thread; splicing on for bodies from 64 KiB; http: mode http, http-keep-alive, http-reuse always; where HTTP/2 is spoken the same with proto h2; tcp: mode tcp",
+  modes: ["http", "http2", "tcp", "chain"],
   absence: () => null,
-  command: (lab, { proxyPort, backendPort }, { mode, largeBodies }) => {
+  command: (lab, { proxyPort, backendAddress, backendPort }, { mode, largeBodies }) => {
     const http = mode === "tcp" ? "" : "option http-keep-alive\n  http-reuse always";
-    const protocol = mode === "http2" ? "proto h2" : "";
+    const front = mode === "http2" || mode === "http2-to-http" ? "proto h2" : "";
+    const back = mode === "http2" || mode === "http-to-http2" ? "proto h2" : "";
     const splice = largeBodies ? "option splice-request\n  option splice-response" : "";
     // maxconn times two, and pipes to splice through, must fit into the lab's limit of descriptors.
     const config = `global
@@ -29,10 +29,10 @@ defaults
   timeout client 600s
   timeout server 600s
 listen bench
-  bind 127.0.0.1:${proxyPort} backlog 4096 ${protocol}
-  server backend ${BACKEND_ADDRESS}:${backendPort} ${protocol}
+  bind 127.0.0.1:${proxyPort} backlog 4096 ${front}
+  server backend ${backendAddress}:${backendPort} ${back}
 `;
-    const path = writeConfig(lab.directory("haproxy"), "haproxy.cfg", config);
+    const path = writeConfig(lab.directory("haproxy"), `${mode}.cfg`, config);
     return { argv: ["haproxy", "-db", "-f", path], port: proxyPort };
   },
 };

@@ -1,4 +1,3 @@
-import { BACKEND_ADDRESS } from "../backend-address.ts";
 import type { Competitor } from "./competitor.ts";
 
 /** What it would add to or rewrite in messages is off, as the others do nothing of the kind here. */
@@ -6,10 +5,10 @@ const AS_THEY_COME = ["--no-via", "--no-server-rewrite", "--no-location-rewrite"
 
 export const nghttpx: Competitor = {
   name: "nghttpx",
-  configuration: "1 worker; http2: plaintext HTTP/2 on both sides, no access log, no via",
-  modes: ["http2"],
+  configuration: "1 worker; plaintext, proto=h2 where it speaks HTTP/2 to a backend, no access log, no via",
+  modes: ["http2", "chain"],
   absence: () => null,
-  command: (_lab, { proxyPort, backendPort }) => ({
+  command: (_lab, { proxyPort, backendAddress, backendPort }, { mode }) => ({
     argv: [
       "nghttpx",
       "--conf=/dev/null",
@@ -17,7 +16,7 @@ export const nghttpx: Competitor = {
       "--workers=1",
       "--single-process",
       `--frontend=127.0.0.1,${proxyPort};no-tls`,
-      `--backend=${BACKEND_ADDRESS},${backendPort};;proto=h2`,
+      `--backend=${backendAddress},${backendPort};;proto=${mode === "http2-to-http" ? "http/1.1" : "h2"}`,
       ...AS_THEY_COME,
     ],
     port: proxyPort,

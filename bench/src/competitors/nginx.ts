@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { BACKEND_ADDRESS } from "../backend-address.ts";
+import { BACKEND_ADDRESS } from "../addresses.ts";
 import type { ProxyMode } from "../cases.ts";
 import { writeConfig } from "../lab.ts";
 import { nginxPreamble } from "../nginx-preamble.ts";

@@ -1,4 +1,4 @@
-import { BACKEND_ADDRESS } from "../backend-address.ts";
+import { BACKEND_ADDRESS } from "../addresses.ts";
 import type { BulkLoad } from "../cases.ts";
 import type { Lab } from "../lab.ts";
 

@@ -17,7 +17,8 @@ export async function holdConnections(
   load: HeldLoad,
   seconds: number,
 ): Promise<RunningProcess> {
-  const numbers = [port, load.connections, load.requestsPerSecond, seconds].map(String);
+  const { services = 0 } = load;
+  const numbers = [port, load.connections, load.requestsPerSecond, seconds, services].map(String);
   const running = lab.startLoad([process.execPath, PROGRAM, load.path, ...numbers]);
   try {
     await running.waitForOutput("steady", (seconds + 30) * 1000);

@@ -8,7 +8,7 @@
  * stream or connection ends, or a head is late.
  */
 import { connect, type Socket } from "node:net";
-import { BACKEND_ADDRESS } from "../backend-address.ts";
+import { BACKEND_ADDRESS } from "../addresses.ts";
 
 const FRAME_HEAD_BYTES = 9;
 const FrameType = { Headers: 1, ResetStream: 3, Settings: 4, Ping: 6, GoAway: 7 } as const;

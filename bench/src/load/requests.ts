@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { BACKEND_ADDRESS } from "../backend-address.ts";
+import { BACKEND_ADDRESS } from "../addresses.ts";
 import { BODIES, type RequestLoad } from "../cases.ts";
 import type { Lab } from "../lab.ts";
 

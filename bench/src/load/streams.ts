@@ -1,6 +1,6 @@
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { BACKEND_ADDRESS } from "../backend-address.ts";
+import { BACKEND_ADDRESS } from "../addresses.ts";
 import { BODIES, type StreamLoad } from "../cases.ts";
 import type { Lab } from "../lab.ts";
 import { percentile } from "../statistics.ts";
