@@ -15,7 +15,7 @@ export interface Route {
 }
 
 /** The same for two proxies: `near` dials `far.backendAddress`, and the kernel redirects that to `far.proxyPort`. */
-export interface ChainRoute {
+interface ChainRoute {
   readonly near: Route;
   readonly far: Route;
 }
