@@ -203,4 +203,34 @@ describe("a response that is not completed", () => {
     const outcome = { status_code: 200, classification: "success", error: "" };
     await untilCounted("response_total", { target_port: app.port, ...outcome });
   });
+
+  test("is nobody's over HTTP/1 either", async () => {
+    using app = mesh.app("two proxies");
+    const client = await mesh.connect(app);
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    const server = await app.next();
+    await server.takeUntil("\r\n\r\n");
+    server.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nsome");
+    await client.takeUntil("some");
+    client.reset();
+    const outcome = { status_code: 200, classification: "success", error: "" };
+    await untilCounted("response_total", { target_port: app.port, ...outcome });
+  });
+
+  test("is the server's failure when it breaks off over HTTP/1", async () => {
+    using app = mesh.app("two proxies");
+    const client = await mesh.connect(app);
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    const server = await app.next();
+    await server.takeUntil("\r\n\r\n");
+    server.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nsome");
+    await client.takeUntil("some");
+    server.reset();
+    const outcome = { status_code: 200, classification: "failure", error: "unclassified" };
+    await untilCounted("response_total", { target_port: app.port, ...outcome });
+    for (const [direction, proxy] of sides) {
+      const labels = { direction, target_port: app.port };
+      expect(sumOf(await metricsPage(proxy), "response_total", labels)).toBe(1);
+    }
+  });
 });

@@ -35,7 +35,7 @@ export class ByteWay implements RequestWay, Requester {
   /** The connection that answers the request in hand; null between requests. */
   #client: Http1Client | null = null;
   #pool: HostPool | null = null;
-  /** The series of the request in hand. */
+  /** The series of the request in hand; null once what became of it has been counted. */
   #http: HttpSeries | null = null;
   /** The route that let it in, until what became of it has been counted; null outbound. */
   #route: InboundRouteSeries | null = null;
@@ -119,6 +119,9 @@ export class ByteWay implements RequestWay, Requester {
   }
 
   reset(): void {
+    const { responseStarted, responseDone, status } = this.exchange;
+    // That the client does not wait for the rest is not the server's fault.
+    if (responseStarted && !responseDone && this.#http !== null) this.#http.total(status, NO_GRPC_STATUS).value += 1;
     this.#client?.reset();
     this.#forget();
   }
@@ -217,6 +220,7 @@ export class ByteWay implements RequestWay, Requester {
     const server = this.#server;
     this.#side.failed(server.target, Cause.ResponseTruncated, true, "");
     this.#http!.broken(this.exchange.status).value += 1;
+    this.#http = null;
     server.abort();
   }
 
