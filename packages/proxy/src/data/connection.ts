@@ -96,6 +96,11 @@ export class Connection implements StreamOwner, TimerOwner, Meter, RoutingWaiter
     return !this.#early.closed;
   }
 
+  /** Goes to its target and nowhere else, as far as is known now. */
+  get plain(): boolean {
+    return this.logical === null || this.logical.routing?.plain === true;
+  }
+
   /** Takes the early connection out, leaving `spare`, a closed stream, in its place. */
   swapEarly(spare: Stream): Stream {
     const early = this.#early;
@@ -302,7 +307,7 @@ export class Connection implements StreamOwner, TimerOwner, Meter, RoutingWaiter
   #serveHttp1(buf: Buf, at: number, end: number): void {
     this.#endDetection();
     // Its requests go to endpoints of their own.
-    if (this.logical !== null && this.hasEarly) this.#early.reset();
+    if (!this.plain && this.hasEarly) this.#early.reset();
     this.#side.http1Servers.acquire().begin(this, buf, at, end);
     this.#carry.clear();
   }

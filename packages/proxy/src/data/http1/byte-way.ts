@@ -5,6 +5,7 @@ import { asciiBytes } from "../ascii-bytes.ts";
 import { NO_GRPC_STATUS } from "../call/response-plan.ts";
 import { Cause, connectCause } from "../failures.ts";
 import type { Side } from "../side.ts";
+import type { Target } from "../target.ts";
 import type { HttpSeries } from "../telemetry/http-series.ts";
 import type { InboundRouteSeries } from "../telemetry/inbound-route-series.ts";
 import { READ_BYTES_MAX, READ_BYTES_MIN } from "./carry.ts";
@@ -34,7 +35,9 @@ export class ByteWay implements RequestWay, Requester {
   readonly #replay: ReplayCopy;
   /** The connection that answers the request in hand; null between requests. */
   #client: Http1Client | null = null;
+  /** Of the request before, for the same target. */
   #pool: HostPool | null = null;
+  #poolTarget: Target | null = null;
   /** The series of the request in hand; null once what became of it has been counted. */
   #http: HttpSeries | null = null;
   /** The route that let it in, until what became of it has been counted; null outbound. */
@@ -129,6 +132,7 @@ export class ByteWay implements RequestWay, Requester {
   /** The client's connection is over. */
   clear(): void {
     this.#pool = null;
+    this.#poolTarget = null;
   }
 
   onConnectFailed(errno: number): void {
@@ -237,8 +241,10 @@ export class ByteWay implements RequestWay, Requester {
       return null;
     }
     // A client of HTTP/1.0 has a connection of its own (proxy-facts §4.5).
-    const pool = head.minor === 0 ? null : poolFor(target, buf.bytes, head.hostStart, head.hostEnd, this.#pool);
+    const last = target === this.#poolTarget ? this.#pool : null;
+    const pool = head.minor === 0 ? null : poolFor(target, buf.bytes, head.hostStart, head.hostEnd, last);
     this.#pool = pool;
+    this.#poolTarget = target;
     if (connection.hasEarly) return adoptEarly(side, connection, pool);
     const idle = pool === null ? null : takeIdle(side, pool);
     if (idle !== null) return idle;

@@ -78,7 +78,7 @@ export class CallWay implements RequestWay, Asker, OutputOwner, TurnEnd {
     const call = side.calls.acquire();
     call.logical = server.connection.logical;
     this.#call = call;
-    call.begin(this, server.target, plan, request.absent);
+    call.begin(this, server.connection.target, plan, request.absent);
     // A call that is refused at once has left already.
     if (this.#call !== call) return this.#refusal === null ? -1 : next;
     if (!request.absent) this.#give(call, buf);

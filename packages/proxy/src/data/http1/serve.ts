@@ -273,7 +273,10 @@ export class Http1Server implements StreamOwner, TimerOwner, EndpointSearchOwner
     const side = this.#side;
     const { exchange, request } = this;
     const upgrade = head.method === Method.Connect || (head.upgrade && !head.upgradeIsH2c);
-    if (upgrade && this.connection.logical !== null && !this.#search.found(this.connection)) {
+    const { plain } = this.connection;
+    if (plain) {
+      this.connection.endpoint = this.connection.target;
+    } else if (upgrade && !this.#search.found(this.connection)) {
       if (this.#search.waiting) this.#seek(buf, head, end);
       return -1;
     }
@@ -283,7 +286,7 @@ export class Http1Server implements StreamOwner, TimerOwner, EndpointSearchOwner
     if (!upgrade) markHopByHop(buf.bytes, head);
     if (head.upgradeIsH2c) markField(buf.bytes, head, HTTP2_SETTINGS);
     if (head.l5d && side.direction === "inbound") markField(buf.bytes, head, CLIENT_ID);
-    const way = upgrade || this.connection.logical === null ? this.#bytes : this.#callWay();
+    const way = upgrade || plain ? this.#bytes : this.#callWay();
     this.#way = way;
     const next = way.begin(buf, head, end);
     if (next >= 0) this.#state = request.done ? State.Waiting : State.Body;

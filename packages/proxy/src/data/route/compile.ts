@@ -29,7 +29,8 @@ function plainRouting(profile: Profile | null, backends: Backends): Routing {
   const router = new OneWay(plainWay(new OnlyChoice(plainBackend(profile, backends, HTTP_TRANSPORT))));
   const tcp = (): TcpWay => ({ choice: new OnlyChoice(plainBackend(profile, backends, TCP_TRANSPORT)), series: null });
   const opaque = profile?.opaque ?? false;
-  return new Routing({ opaque, http1: router, http2: router, tcp, detect: null, held: backends.held });
+  const plain = profile === null || (profile.endpoint === null && profile.name === "");
+  return new Routing({ opaque, http1: router, http2: router, tcp, detect: null, held: backends.held, plain });
 }
 
 function plainBackend(

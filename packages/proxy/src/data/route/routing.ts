@@ -78,6 +78,8 @@ export interface RoutingParts {
   readonly detect: DetectSeries | null;
   /** What it holds, also by and by; to be released when it is replaced. */
   readonly held: readonly Balanced[];
+  /** Everything goes to where the client's connection was going, and nobody wants to know more about it. */
+  readonly plain?: boolean;
 }
 
 /** Where everything goes that is sent to one original destination, as the control plane has it. Never changed. */
@@ -87,6 +89,7 @@ export class Routing {
   readonly http2: HttpRouter | Cause;
   readonly detect: DetectSeries | null;
   readonly held: readonly Balanced[];
+  readonly plain: boolean;
   readonly #parts: RoutingParts;
   #tcp: TcpWay | null = null;
 
@@ -96,6 +99,7 @@ export class Routing {
     this.http2 = parts.http2;
     this.detect = parts.detect;
     this.held = parts.held;
+    this.plain = parts.plain ?? false;
     this.#parts = parts;
   }
 
