@@ -21,9 +21,15 @@ export const PEER_SETTINGS: Http2Settings = {
   adaptiveWindow: false,
 };
 
+/** What a ScriptedPeer is used for here. */
+export type ByteEnd = Pick<
+  ScriptedPeer,
+  "address" | "errno" | "onData" | "onEnd" | "onFailed" | "send" | "close" | "reset" | "pauseReading" | "resumeReading"
+>;
+
 /** The application's end of an HTTP/2 connection, on our own engine: a client or a server of a test's script. */
 export class Http2Peer implements Http2Handler<PeerStream> {
-  readonly peer: ScriptedPeer;
+  readonly peer: ByteEnd;
   readonly engine: Http2Connection<PeerStream>;
   /** In the order in which they were opened. */
   readonly streams: PeerStream[] = [];
@@ -43,7 +49,7 @@ export class Http2Peer implements Http2Handler<PeerStream> {
   #unread: Uint8Array = new Uint8Array(0);
   #inside = false;
 
-  constructor(kernel: ScriptedIo, peer: ScriptedPeer, role: Role, settings: Http2Settings = PEER_SETTINGS) {
+  constructor(kernel: ScriptedIo, peer: ByteEnd, role: Role, settings: Http2Settings = PEER_SETTINGS) {
     this.peer = peer;
     this.engine = new Http2Connection(role, settings, this, this.#sink);
     peer.onData = (bytes) => this.#receive(kernel, bytes);
