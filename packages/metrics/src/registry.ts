@@ -33,7 +33,13 @@ export class Registry {
 
   /** A set of series that comes and goes together. `onDrop` runs when the set expires, for the owner to forget it too. */
   group(onDrop: () => void = () => {}): SeriesGroup {
-    const group = new SeriesGroup((family, kind, labels) => this.#series(family, kind, labels), onDrop);
+    const group = new SeriesGroup({
+      make: (family, kind, labels) => this.#series(family, kind, labels),
+      onDrop,
+      onRetired: () => {
+        if (group.shared) this.#drop(group);
+      },
+    });
     this.#groups.add(group);
     return group;
   }
@@ -106,8 +112,7 @@ export class Registry {
  * one series, and goes with the last of them.
  */
 export class SeriesGroup {
-  readonly #make: (family: Family, kind: MetricKind, labels: string) => Series;
-  readonly #onDrop: () => void;
+  readonly #parts: SeriesGroupParts;
   readonly #series = new Set<Series>();
   #pins = 0;
   #dropped = false;
@@ -115,11 +120,11 @@ export class SeriesGroup {
   #counts = Number.NaN;
   #gauges = Number.NaN;
   #usedMs = 0;
+  #pinnedMs = 0;
 
   /** For Registry.group(). */
-  constructor(make: (family: Family, kind: MetricKind, labels: string) => Series, onDrop: () => void) {
-    this.#make = make;
-    this.#onDrop = onDrop;
+  constructor(parts: SeriesGroupParts) {
+    this.#parts = parts;
   }
 
   /** True once expired: the owner must make a new group. */
@@ -150,6 +155,18 @@ export class SeriesGroup {
     this.#pins -= 1;
   }
 
+  /** The last unpin() there will be: where others stand for all of its series the group goes at once, else it expires. */
+  retire(): void {
+    this.unpin();
+    if (this.#pins === 0) this.#parts.onRetired();
+  }
+
+  /** Other groups have all of its series, too: without it none of them leaves the page. */
+  get shared(): boolean {
+    for (const { owners } of this.#series) if (owners < 2) return false;
+    return true;
+  }
+
   /** For Registry.expire(): looks at the values at nowMs, and says whether they have stood still since before sinceMs. */
   idleSince(sinceMs: number, nowMs: number): boolean {
     let counts = 0;
@@ -158,28 +175,36 @@ export class SeriesGroup {
       if (instrument instanceof Gauge) gauges += instrument.value;
       else counts += instrument instanceof Counter ? instrument.value : instrument.count;
     }
+    if (this.#pins > 0 || Number.isNaN(this.#counts)) this.#pinnedMs = nowMs;
     if (this.#pins > 0 || counts !== this.#counts || gauges !== this.#gauges) this.#usedMs = nowMs;
     this.#counts = counts;
     this.#gauges = gauges;
-    return this.#usedMs < sinceMs;
+    // Of series that others have, too, the values may be others' doing.
+    return this.#usedMs < sinceMs || (this.#pinnedMs < sinceMs && this.shared);
   }
 
   /** For Registry.expire(): ends the group and hands back its series. */
   close(): Iterable<Series> {
     this.#dropped = true;
-    this.#onDrop();
+    this.#parts.onDrop();
     return this.#series;
   }
 
   #own(family: Family, kind: MetricKind, labels: string): Instrument {
     if (this.#dropped) throw new Error(`made ${family.name} in a group of series that has expired`);
-    const series = this.#make(family, kind, labels);
+    const series = this.#parts.make(family, kind, labels);
     if (!this.#series.has(series)) {
       this.#series.add(series);
       series.owners += 1;
     }
     return series.instrument;
   }
+}
+
+interface SeriesGroupParts {
+  readonly make: (family: Family, kind: MetricKind, labels: string) => Series;
+  readonly onDrop: () => void;
+  readonly onRetired: () => void;
 }
 
 interface FamilyEntry {

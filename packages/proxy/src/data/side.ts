@@ -25,7 +25,7 @@ import type { Discovery } from "./pool/discovery.ts";
 import { Recycler } from "./recycler.ts";
 import { HeadFacts } from "./route/request-facts.ts";
 import { RouteRun } from "./route/route-run.ts";
-import type { HttpRouter } from "./route/routing.ts";
+import type { Routing } from "./route/routing.ts";
 import { Target, TargetTable } from "./target.ts";
 import { type EndpointLabels, TargetSeries } from "./telemetry/target-series.ts";
 import { zoneLocality } from "./telemetry/transfer-costs.ts";
@@ -127,7 +127,7 @@ export class Side implements TimerOwner {
     const target = call.origin!;
     const routing = call.logical?.routing ?? null;
     if (routing !== null) {
-      this.#route(call, call.isHttp1 ? routing.http1 : routing.http2);
+      this.#route(call, routing);
       return;
     }
     const refusal = this.refusal(target);
@@ -139,22 +139,29 @@ export class Side implements TimerOwner {
     this.ask(call, target);
   }
 
-  #route(call: Call, router: HttpRouter | Cause): void {
-    if (typeof router === "number") {
-      call.refuse(router, "");
-      return;
-    }
+  #route(call: Call, routing: Routing): void {
     if (call.run !== null) {
       call.run.again();
       return;
     }
+    const router = call.isHttp1 ? routing.http1 : routing.http2;
+    if (typeof router === "number") {
+      call.refuse(router, "");
+      return;
+    }
     const way = router.find(this.headFacts.of(call.head));
     if (way === null) call.refuse(Cause.RouteNotFound, "");
-    else this.routeRuns.acquire().begin(call, way);
+    else this.routeRuns.acquire().begin(call, routing, way);
   }
 
   /** Sends a call to an endpoint that has been picked for it. */
   ask(call: Call, target: Target): void {
+    // Also where a route leads: the control plane may know no better than to name where the client was going.
+    const refusal = call.run === null ? null : this.refusal(target);
+    if (refusal !== null) {
+      call.refuse(refusal, target.name);
+      return;
+    }
     // What was HTTP/1 stays it but between two proxies (proxy-facts §4.6).
     if (call.origProto !== 0 && target.meta?.hint !== "h2") {
       askHttp1(this, call, target);

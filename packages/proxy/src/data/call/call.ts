@@ -504,7 +504,8 @@ export class Call implements TurnEnd {
 
   #settle(): void {
     if (!this.#givenDone) return;
-    if (this.#sentDone && this.#askDone) this.#release();
+    // What its server left of the request is still with its client's connection.
+    if (this.#sentDone && this.#askDone && this.#requestQueue.bytes === 0) this.#release();
     else if (this.answerer === null) this.#stopRequest(ErrorCode.NoError);
   }
 
@@ -549,7 +550,7 @@ export class Call implements TurnEnd {
     this.#leaveFlight();
     this.counts.ended(this.#status);
     this.#dispatchAwaited = false;
-    this.run?.release();
+    const { run } = this;
     this.run = null;
     this.#use.leave();
     this.queue?.remove(this);
@@ -568,6 +569,8 @@ export class Call implements TurnEnd {
     this.origin = null;
     this.logical = null;
     this.head = this.#ownHead;
+    // Once nothing else knows it: where it waited may go with the run.
+    run?.release();
     this.#side.calls.release(this);
   }
 }

@@ -161,6 +161,7 @@ export class Balanced implements Backend, MemberOwner, TimerOwner {
     // Those that waited have all been given up.
     if (this.#waiting.length + this.#seekers.length === 0) {
       this.#gate.deserted();
+      this.#count();
       return;
     }
     if (!this.#gate.expire(this.#side.plane.reactor.nowMs)) {

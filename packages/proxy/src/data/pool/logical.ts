@@ -1,4 +1,3 @@
-import type { SeriesGroup } from "@bowline/metrics";
 import type { Outbound } from "@bowline/model";
 import { logTarget } from "../../log/target.ts";
 import { Backends } from "../route/backends.ts";
@@ -21,8 +20,6 @@ export class Logical {
   /** Open connections that go there, and since when there is none. */
   users = 0;
   idleSinceMs = 0;
-  /** The series of the routing; pinned while it is in effect. */
-  #group: SeriesGroup | null = null;
   readonly #side: Side;
   readonly #resolutions: Resolutions;
   readonly #waiters: RoutingWaiter[] = [];
@@ -48,26 +45,20 @@ export class Logical {
   /** Takes what the control plane says; from here on requests go by it. */
   update(outbound: Outbound): void {
     const { plane } = this.#side;
-    const group = plane.registry.group();
-    group.pin();
-    const backends = new Backends(this.#side, this.#resolutions, this.target, group);
+    const backends = new Backends(this.#side, this.#resolutions, this.target, plane.registry.group());
     const old = this.routing;
-    this.routing = compileOutbound(outbound, backends, (fault) => {
+    const routing = compileOutbound(outbound, backends, (fault) => {
       plane.log.warn(logTarget("outbound"), `invalid policy for ${this.target.name}: ${fault}`, {});
     });
+    routing.hold();
+    this.routing = routing;
     // After the new ones are held: what both lead to stays as it is.
-    if (old !== null) this.#release(old);
-    this.#group = group;
-    for (const waiter of this.#waiters.splice(0)) waiter.onRouting(this.routing);
+    old?.release();
+    for (const waiter of this.#waiters.splice(0)) waiter.onRouting(routing);
   }
 
   retire(): void {
-    if (this.routing !== null) this.#release(this.routing);
+    this.routing?.release();
     this.routing = null;
-  }
-
-  #release(routing: Routing): void {
-    this.#group?.unpin();
-    for (const balanced of routing.held) this.#resolutions.release(balanced);
   }
 }

@@ -3,6 +3,7 @@ import type { FromData } from "../../boundary.ts";
 import type { Side } from "../side.ts";
 import { type BalancerFamilies, BalancerSeries } from "../telemetry/balancer-series.ts";
 import { Balanced, type BalancedOptions } from "./balanced.ts";
+import { Forwards } from "./forwards.ts";
 
 /** What the control plane says of one path, for all who balance over it. */
 interface Resolution {
@@ -16,6 +17,7 @@ export type Post = (message: FromData) => void;
 
 /** The balanced services of this data thread: each made once for all routes that lead to it, gone with the last one. */
 export class Resolutions {
+  readonly forwards: Forwards;
   readonly #side: Side;
   readonly #post: Post;
   readonly #resolutions = new Map<string, Resolution>();
@@ -24,6 +26,7 @@ export class Resolutions {
   constructor(side: Side, post: Post) {
     this.#side = side;
     this.#post = post;
+    this.forwards = new Forwards(side);
   }
 
   /**
@@ -38,7 +41,7 @@ export class Resolutions {
       group.pin();
       const series = new BalancerSeries(group, families, labelText, options.queue.failfastTimeoutMs);
       balanced = new Balanced(this.#side, options, series, () => {
-        group.unpin();
+        group.retire();
         this.#balanced.delete(key);
       });
       this.#balanced.set(key, balanced);

@@ -1,10 +1,11 @@
 import type { SeriesGroup } from "@bowline/metrics";
-import type { FailureAccrual, Meta, Backend as ModelBackend, QueueParams } from "@bowline/model";
+import type { EndpointMeta, FailureAccrual, Meta, Backend as ModelBackend, QueueParams } from "@bowline/model";
 import { type Backend, Forward, Undispatchable } from "../pool/backend.ts";
-import type { Balanced, BalancedOptions } from "../pool/balanced.ts";
+import type { BalancedOptions } from "../pool/balanced.ts";
 import type { Resolutions } from "../pool/resolutions.ts";
 import type { Side } from "../side.ts";
 import type { Target } from "../target.ts";
+import type { Held } from "./routing.ts";
 import { type BalancerPlace, serviceMeta, type Transport } from "./transport.ts";
 
 const DEFAULT_LOAD = { kind: "peak-ewma", defaultRttMs: 30, decayMs: 10_000 } as const;
@@ -15,7 +16,7 @@ export class Backends {
   readonly group: SeriesGroup;
   /** Where the client's connection was going. */
   readonly target: Target;
-  readonly held: Balanced[] = [];
+  readonly held: Held[] = [];
   readonly #resolutions: Resolutions;
 
   constructor(side: Side, resolutions: Resolutions, target: Target, group: SeriesGroup) {
@@ -23,6 +24,8 @@ export class Backends {
     this.#resolutions = resolutions;
     this.target = target;
     this.group = group;
+    group.pin();
+    this.held.push({ release: () => group.retire() });
   }
 
   /** A backend of a policy. */
@@ -35,7 +38,7 @@ export class Backends {
         return this.#balanced({ path, load, queue: backend.queue, accrual }, transport, place);
       }
       case "forward":
-        return new Forward(this.side, this.side.endpointTarget(dispatcher.endpoint, ""));
+        return this.endpoint(dispatcher.endpoint);
       case "fail":
         return new Undispatchable(dispatcher.message);
       default:
@@ -46,6 +49,13 @@ export class Backends {
   /** Where the client's connection was going. */
   forward(): Backend {
     return new Forward(this.side, this.target);
+  }
+
+  /** One endpoint, by itself. */
+  endpoint(endpoint: EndpointMeta): Backend {
+    const target = this.#resolutions.forwards.acquire(endpoint);
+    this.held.push({ release: () => this.#resolutions.forwards.release(target) });
+    return new Forward(this.side, target);
   }
 
   /**
@@ -61,7 +71,7 @@ export class Backends {
 
   #balanced(options: BalancedOptions, transport: Transport, place: BalancerPlace): Backend {
     const balanced = this.#resolutions.acquire(options, transport.balancer, transport.labels(place));
-    this.held.push(balanced);
+    this.held.push({ release: () => this.#resolutions.release(balanced) });
     return balanced;
   }
 

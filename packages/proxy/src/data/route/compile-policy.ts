@@ -37,9 +37,9 @@ import {
 } from "../telemetry/route-series.ts";
 import { OUTBOUND_TCP_ROUTE, OUTBOUND_TLS_ROUTE, TransportRouteSeries } from "../telemetry/transport-route-series.ts";
 import type { Backends } from "./backends.ts";
-import { type HttpRouter, PolicyRouter, Routing } from "./routing.ts";
+import { type HttpRouter, LateWay, PolicyRouter, Routing } from "./routing.ts";
 import { HTTP_TRANSPORT, TCP_TRANSPORT, TLS_TRANSPORT, type Transport } from "./transport.ts";
-import { type Choice, OnlyChoice, PolicyChoice, type TcpWay, type Way, type WayBackend } from "./way.ts";
+import { type Choice, OnlyChoice, PolicyChoice, plainWay, type TcpWay, type Way, type WayBackend } from "./way.ts";
 
 /** What an outbound policy makes of the traffic to its target. A fault names what of it cannot be followed. */
 export function compilePolicy(policy: OutboundPolicy, backends: Backends): Routing | { readonly fault: string } {
@@ -72,11 +72,13 @@ export function compilePolicy(policy: OutboundPolicy, backends: Backends): Routi
       return make(false, router, router, plain);
     }
     case "opaque": {
-      return make(true, Cause.InvalidPolicy, Cause.InvalidPolicy, () => opaqueWay(protocol, meta, backends));
+      const router = bytesRouter(protocol.routes[0], meta, backends);
+      return make(true, router, router, () => opaqueWay(protocol, meta, backends));
     }
     case "tls": {
       // Every connection there is TLS that is passed on; the first route's backends take it.
-      return make(true, Cause.InvalidPolicy, Cause.InvalidPolicy, () => tlsWay(protocol, meta, backends));
+      const router = bytesRouter(protocol.routes[0], meta, backends);
+      return make(true, router, router, () => tlsWay(protocol, meta, backends));
     }
     default:
       return unreachable(protocol);
@@ -138,6 +140,17 @@ function grpcRouter(protocol: GrpcProtocol, parent: Meta, backends: Backends): H
   return new PolicyRouter<GrpcRouteMatch>(compiled.table, ({ rule }) => ways.get(rule)!);
 }
 
+/**
+ * For connections that were found to speak HTTP before their service came to be passed on as bytes: they are served on,
+ * by the backends that there are (proxy-facts §4.3).
+ */
+function bytesRouter(route: OpaqueRoute | TlsRoute | undefined, parent: Meta, backends: Backends): HttpRouter | Cause {
+  if (route === undefined) return Cause.RouteNotFound;
+  const filter = filterCause(route);
+  if (filter !== null) return filter;
+  return new LateWay(() => plainWay(choiceOf(route.backends, null, parent, route.meta, null, backends)));
+}
+
 /** Opaque routes: at most one counts, and of it one rule (proxy-facts §4.17). */
 function opaqueWay(protocol: OpaqueRoutes, parent: Meta, backends: Backends): TcpWay {
   const route = protocol.routes[0];
@@ -161,14 +174,19 @@ function tlsWay(protocol: TlsRoutes, parent: Meta, backends: Backends): TcpWay {
 }
 
 function connectionChoice(
-  { filters, backends: distribution, meta }: OpaqueRoute | TlsRoute,
+  route: OpaqueRoute | TlsRoute,
   parent: Meta,
   backends: Backends,
   transport: Transport,
 ): Choice | Cause {
+  return filterCause(route) ?? choiceOf(route.backends, null, parent, route.meta, null, backends, transport);
+}
+
+/** Why nothing may take the route; null when it may. */
+function filterCause({ filters }: OpaqueRoute | TlsRoute): Cause | null {
   const filter = filters[0];
-  if (filter !== undefined) return filter.kind === "forbidden" ? Cause.Forbidden : Cause.InvalidPolicy;
-  return choiceOf(distribution, null, parent, meta, null, backends, transport);
+  if (filter === undefined) return null;
+  return filter.kind === "forbidden" ? Cause.Forbidden : Cause.InvalidPolicy;
 }
 
 function seriesOf(

@@ -1,12 +1,11 @@
 import { type Outbound, type Profile, profileDecides } from "@bowline/model";
 import { Cause } from "../failures.ts";
-import { Forward } from "../pool/backend.ts";
 import type { Backends } from "./backends.ts";
 import { compilePolicy } from "./compile-policy.ts";
 import { compileProfile } from "./compile-profile.ts";
 import { failingRouting, OneWay, Routing } from "./routing.ts";
 import { HTTP_TRANSPORT, serviceMeta, TCP_TRANSPORT, type Transport } from "./transport.ts";
-import { type Choice, OnlyChoice, type TcpWay, type Way } from "./way.ts";
+import { OnlyChoice, plainWay, type TcpWay } from "./way.ts";
 
 /**
  * Where traffic to a target goes by all that is known about it: its profile if that decides anything, else its policy,
@@ -15,12 +14,12 @@ import { type Choice, OnlyChoice, type TcpWay, type Way } from "./way.ts";
 export function compileOutbound(outbound: Outbound, backends: Backends, onFault: (fault: string) => void): Routing {
   const { profile, policy, invalid } = outbound;
   if (profile !== null && profileDecides(profile)) return compileProfile(profile, backends);
-  if (invalid !== null) return failingRouting(Cause.InvalidPolicy);
+  if (invalid !== null) return failingRouting(Cause.InvalidPolicy, backends.held);
   if (policy !== null) {
     const routing = compilePolicy(policy, backends);
     if (routing instanceof Routing) return profile?.opaque ? routing.opaqueVersion() : routing;
     onFault(routing.fault);
-    return failingRouting(Cause.InvalidPolicy);
+    return failingRouting(Cause.InvalidPolicy, backends.held);
   }
   return plainRouting(profile, backends);
 }
@@ -40,25 +39,8 @@ function plainBackend(
 ): ReturnType<Backends["forward"]> {
   if (profile === null) return backends.forward();
   const { endpoint, name, parent } = profile;
-  if (endpoint !== null) return new Forward(backends.side, backends.side.endpointTarget(endpoint, ""));
+  if (endpoint !== null) return backends.endpoint(endpoint);
   if (name === "") return backends.forward();
   const path = `${name}:${backends.target.port}`;
   return backends.service(path, parent ?? serviceMeta(path), parent, transport);
-}
-
-function plainWay(choice: Choice): Way {
-  return {
-    filters: null,
-    prefixLength: null,
-    retry: null,
-    budget: null,
-    classes: [],
-    timeouts: { requestMs: null, responseMs: null, idleMs: null },
-    headTimeoutMs: null,
-    allowL5dHeaders: false,
-    choice,
-    series: null,
-    hosts: null,
-    profileSeries: null,
-  };
 }

@@ -24,6 +24,7 @@ import { TIMEOUT, UNCLASSIFIED } from "../telemetry/http-series.ts";
 import type { RouteError, RouteSeries } from "../telemetry/route-series.ts";
 import { editFields, editHead } from "./edit-fields.ts";
 import { filterAnswerFields } from "./filter-answer.ts";
+import type { Routing } from "./routing.ts";
 import type { Way, WayBackend } from "./way.ts";
 
 const HTTP_OK = 200;
@@ -59,6 +60,8 @@ export class RouteRun implements TimerOwner {
   #call: Call | null = null;
   /** The request's head as the route sends it; backends may change it further. */
   #head: FieldList | null = null;
+  /** Held for as long as the call may go by it. */
+  #routing: Routing | null = null;
   #way: Way | null = null;
   #backend: WayBackend | null = null;
   #timeouts: Timeouts | null = null;
@@ -81,7 +84,9 @@ export class RouteRun implements TimerOwner {
   }
 
   /** Sends the call the way that its route is, or answers it as the route says. */
-  begin(call: Call, way: Way): void {
+  begin(call: Call, routing: Routing, way: Way): void {
+    routing.hold();
+    this.#routing = routing;
     this.#call = call;
     this.#way = way;
     this.#tries = 0;
@@ -214,6 +219,8 @@ export class RouteRun implements TimerOwner {
     this.#idleTimer.cancel();
     this.#headTimer.cancel();
     this.#backoffTimer.cancel();
+    const routing = this.#routing;
+    this.#routing = null;
     this.#call = null;
     this.#head = null;
     this.#way = null;
@@ -224,6 +231,8 @@ export class RouteRun implements TimerOwner {
     this.#backoff = null;
     this.heldHead = null;
     this.#side.routeRuns.release(this);
+    // Last: what it held may end with it.
+    routing?.release();
   }
 
   onTimer(kind: number): void {

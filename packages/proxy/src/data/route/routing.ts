@@ -1,6 +1,5 @@
 import type { ProfileRoute, ProfileRouteTable, RequestFacts } from "@bowline/model";
 import type { Cause } from "../failures.ts";
-import type { Balanced } from "../pool/balanced.ts";
 import type { DetectSeries } from "../telemetry/detect-series.ts";
 import type { TcpWay, Way } from "./way.ts";
 
@@ -18,6 +17,21 @@ export class OneWay implements HttpRouter {
   }
 
   find(_facts: RequestFacts): Way {
+    return this.#way;
+  }
+}
+
+/** One way for every request, made when there is one. */
+export class LateWay implements HttpRouter {
+  readonly #make: () => Way;
+  #way: Way | null = null;
+
+  constructor(make: () => Way) {
+    this.#make = make;
+  }
+
+  find(_facts: RequestFacts): Way {
+    this.#way ??= this.#make();
     return this.#way;
   }
 }
@@ -65,6 +79,11 @@ export class ProfileRouter implements HttpRouter {
   }
 }
 
+/** Something that is there as long as whoever needs it holds it. */
+export interface Held {
+  release(): void;
+}
+
 /** What makes up a Routing. */
 export interface RoutingParts {
   /** Connections are passed on without a look at their bytes. */
@@ -76,31 +95,43 @@ export interface RoutingParts {
   readonly tcp: () => TcpWay;
   /** For connections by what they speak; null where nobody is known that they are for. */
   readonly detect: DetectSeries | null;
-  /** What it holds, also by and by; to be released when it is replaced. */
-  readonly held: readonly Balanced[];
+  /** What it holds, also by and by; released when nobody uses the routing any more. */
+  readonly held: readonly Held[];
   /** Everything goes to where the client's connection was going, and nobody wants to know more about it. */
   readonly plain?: boolean;
 }
 
-/** Where everything goes that is sent to one original destination, as the control plane has it. Never changed. */
+/**
+ * Where everything goes that is sent to one original destination, as the control plane has it. Never changed. When
+ * another takes its place, what is under way by it goes on by it: each user holds it until it is done.
+ */
 export class Routing {
   readonly opaque: boolean;
   readonly http1: HttpRouter | Cause;
   readonly http2: HttpRouter | Cause;
   readonly detect: DetectSeries | null;
-  readonly held: readonly Balanced[];
   readonly plain: boolean;
   readonly #parts: RoutingParts;
   #tcp: TcpWay | null = null;
+  #users = 0;
 
   constructor(parts: RoutingParts) {
     this.opaque = parts.opaque;
     this.http1 = parts.http1;
     this.http2 = parts.http2;
     this.detect = parts.detect;
-    this.held = parts.held;
     this.plain = parts.plain ?? false;
     this.#parts = parts;
+  }
+
+  hold(): void {
+    this.#users += 1;
+  }
+
+  release(): void {
+    this.#users -= 1;
+    if (this.#users > 0) return;
+    for (const held of this.#parts.held) held.release();
   }
 
   /** For connections; to be used only while the routing is in effect. */
@@ -115,14 +146,17 @@ export class Routing {
   }
 }
 
-/** Everything fails for this cause. */
-export function failingRouting(cause: Cause): Routing {
+/**
+ * Everything fails for this cause.
+ * @param held what there is to be released with the routing nevertheless
+ */
+export function failingRouting(cause: Cause, held: readonly Held[]): Routing {
   return new Routing({
     opaque: false,
     http1: cause,
     http2: cause,
     tcp: () => ({ choice: cause, series: null }),
     detect: null,
-    held: [],
+    held,
   });
 }

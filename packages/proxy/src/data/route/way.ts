@@ -113,3 +113,21 @@ export class OnlyChoice extends Choice {
     return 0;
   }
 }
+
+/** Passes requests on as they are. */
+export function plainWay(choice: Choice): Way {
+  return {
+    filters: null,
+    prefixLength: null,
+    retry: null,
+    budget: null,
+    classes: [],
+    timeouts: { requestMs: null, responseMs: null, idleMs: null },
+    headTimeoutMs: null,
+    allowL5dHeaders: false,
+    choice,
+    series: null,
+    hosts: null,
+    profileSeries: null,
+  };
+}
