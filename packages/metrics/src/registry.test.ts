@@ -116,6 +116,36 @@ describe("groups of series", () => {
     expect(registry.expire(10_601, RETAIN_MS)).toBe(1);
   });
 
+  test("retired, go at once when others stand for all of their series, and else expire", () => {
+    const registry = new Registry();
+    const [old, other] = [registry.group(), registry.group()];
+    for (const group of [old, other]) {
+      group.counter(REQUESTS, 'a="1"').value += 1;
+      group.pin();
+    }
+    old.retire();
+    expect([old.dropped, seriesOf(registry)]).toEqual([true, ['request_total{a="1"}']]);
+    other.retire();
+    expect([other.dropped, seriesOf(registry)]).toEqual([false, ['request_total{a="1"}']]);
+    registry.expire(0, RETAIN_MS);
+    expect([registry.expire(RETAIN_MS + 1, RETAIN_MS), seriesOf(registry)]).toEqual([1, []]);
+  });
+
+  test("unpinned for the retention, expire although others' doing changes their values", () => {
+    const registry = new Registry();
+    const [old, other] = [registry.group(), registry.group()];
+    old.counter(REQUESTS);
+    const shared = other.counter(REQUESTS);
+    other.pin();
+    let dropped = 0;
+    for (let nowMs = 0; nowMs <= 2 * RETAIN_MS; nowMs += RETAIN_MS / 4) {
+      shared.value += 1;
+      dropped += registry.expire(nowMs, RETAIN_MS);
+    }
+    expect([dropped, old.dropped, other.dropped]).toEqual([1, true, false]);
+    expect(seriesOf(registry)).toEqual(["request_total{}"]);
+  });
+
   const changes: { name: string; change: (group: ReturnType<Registry["group"]>) => void }[] = [
     { name: "a counter", change: (group) => (group.counter(REQUESTS).value += 1) },
     { name: "a gauge", change: (group) => (group.gauge(OPEN).value -= 1) },

@@ -41,6 +41,8 @@ export class Listener extends Source implements TimerOwner {
     this.#address = address;
     this.#overIpv6 = !isIpv4(encodeSockaddr(address.ip, address.port));
     this.#forward = forward === null ? null : side.targets.find(encodeSockaddr(forward.ip, forward.port));
+    // It is the same target for as long as this listens, and its series must not expire in between.
+    this.#forward?.series.pin();
     side.plane.reactor.add(this, fd, EPOLLIN);
   }
 
