@@ -1,11 +1,17 @@
 import { expect, test } from "bun:test";
 import type { Direction } from "@bowline/contracts";
-import { assert, constantFrom, integer, nat, option, property, record } from "fast-check";
-import { Http2Play } from "./testing/http2-play.case.test.ts";
+import type { ScriptedIo, ScriptedPeer } from "@bowline/testkit";
+import { type Arbitrary, array, assert, constantFrom, integer, nat, oneof, option, property, record } from "fast-check";
+import { Http2Play, type ServerConduct } from "./testing/http2-play.case.test.ts";
 import { connectionChoice, exchangeChoices, exchangeOf } from "./testing/http2-script.case.test.ts";
 import { affordableBytes, kernelOf, runs, ScriptedPlane, sumOf } from "./testing/plane-world.case.test.ts";
 
 const TARGET = "10.1.0.1:8080";
+/** Between two proxies nothing stays open for long. */
+const IDLE = {
+  LINKERD2_PROXY_INBOUND_DISCOVERY_IDLE_TIMEOUT: "1s",
+  LINKERD2_PROXY_OUTBOUND_DISCOVERY_IDLE_TIMEOUT: "1s",
+};
 const directions = constantFrom<Direction>("inbound", "outbound");
 const conduct = record({
   allows: connectionChoice,
@@ -16,28 +22,38 @@ const conduct = record({
   dieAfterMs: option(nat(400), { freq: 6, nil: null }),
 });
 
+type Generated<A> = A extends Arbitrary<infer T> ? T : never;
+
+const clientChoice = record({ allows: connectionChoice, exchanges: exchangeChoices });
+const clientChoices = array(clientChoice, { minLength: 1, maxLength: 3 });
+
+/** Starts what the choices say. */
+function start(
+  kernel: ScriptedIo,
+  how: ServerConduct,
+  choices: Generated<typeof clientChoices>,
+  connect: () => ScriptedPeer,
+): Http2Play {
+  const play = new Http2Play(kernel, how);
+  const count = choices.reduce((sum, { exchanges }) => sum + exchanges.length, 0);
+  const bytesMax = affordableBytes(kernel.adversity) / count;
+  let id = 0;
+  for (const { allows, exchanges } of choices) {
+    const scripts = exchanges.map((choice) => exchangeOf(choice, id++, bytesMax));
+    play.play(connect, allows, scripts);
+  }
+  return play;
+}
+
 test("every exchange arrives as it was sent, or ends as one side wanted it", () => {
-  const world = record({
-    seed: integer(),
-    direction: directions,
-    conduct,
-    clients: record({ allows: connectionChoice, exchanges: exchangeChoices }),
-    others: record({ allows: connectionChoice, exchanges: exchangeChoices }),
-  });
+  const world = record({ seed: integer(), direction: directions, conduct, choices: clientChoices });
   assert(
-    property(world, ({ seed, direction, conduct: how, clients, others }) => {
+    property(world, ({ seed, direction, conduct: how, choices }) => {
       const kernel = kernelOf(seed);
       const proxy = new ScriptedPlane(kernel);
-      const play = new Http2Play(kernel, how);
+      const play = start(kernel, how, choices, () => proxy.client(direction, TARGET));
       play.serveAt(TARGET);
-      const count = clients.exchanges.length + others.exchanges.length;
-      const bytesMax = affordableBytes(kernel.adversity) / count;
-      let id = 0;
-      for (const { allows, exchanges } of [clients, others]) {
-        const scripts = exchanges.map((choice) => exchangeOf(choice, id++, bytesMax));
-        play.play(() => proxy.client(direction, TARGET), allows, scripts);
-      }
-      runTo(proxy, play);
+      runTo(play, (until) => proxy.run(until));
       kernel.runFor(proxy.turn, 2000);
       play.leave();
       proxy.settle();
@@ -46,6 +62,79 @@ test("every exchange arrives as it was sent, or ends as one side wanted it", () 
       kernel.assertNothingOpen();
     }),
     runs(100),
+  );
+}, 600_000);
+
+test("through two proxies, one after the other, it is the same", () => {
+  const world = record({ seed: integer(), conduct, choices: clientChoices });
+  assert(
+    property(world, ({ seed, conduct: how, choices }) => {
+      const kernel = kernelOf(seed);
+      const outbound = new ScriptedPlane(kernel, { env: IDLE });
+      const env = { LINKERD2_PROXY_INBOUND_FORWARD: "tcp://127.0.0.1:9000", ...IDLE };
+      const inbound = new ScriptedPlane(kernel, { env, outbound: "10.1.0.1:4140", inbound: TARGET });
+      // Neither may sleep over what the other has to do.
+      const turn = (): void => {
+        outbound.plane.reactor.turn(1);
+        inbound.plane.reactor.turn(1);
+      };
+      const play = start(kernel, how, choices, () => outbound.client("outbound", TARGET));
+      play.serveAt("127.0.0.1:9000");
+      runTo(play, (until) => kernel.run(turn, until));
+      kernel.runFor(turn, 2000);
+      play.leave();
+      kernel.run(turn, () => outbound.plane.open === 0);
+      kernel.runFor(turn, 5000);
+      outbound.assertSettled();
+      inbound.assertSettled();
+      play.judge();
+      kernel.assertNothingOpen();
+    }),
+    runs(40),
+  );
+}, 600_000);
+
+test("a proxy that drains completes what it has taken, says that it takes no more, and closes", () => {
+  const moment = oneof(nat(20), nat(300), nat(1000));
+  const world = record({ seed: integer(), direction: directions, conduct, choices: clientChoices, moment });
+  assert(
+    property(world, ({ seed, direction, conduct: how, choices, moment: atMs }) => {
+      const kernel = kernelOf(seed);
+      const proxy = new ScriptedPlane(kernel);
+      const play = start(kernel, how, choices, () => proxy.client(direction, TARGET));
+      play.serveAt(TARGET);
+      kernel.after(atMs, () => {
+        proxy.plane.drain();
+        play.stop();
+      });
+      runTo(play, (until) => proxy.run(() => play.stopped && until()));
+      proxy.run(() => proxy.plane.open === 0);
+      for (const client of play.clients) client.close();
+      proxy.settle();
+      kernel.assertNothingOpen();
+      play.judge();
+    }),
+    runs(60),
+  );
+}, 600_000);
+
+test("whatever the network loses, nothing hangs or leaks, and no byte is wrong", () => {
+  const losses = record({ networkReset: constantFrom(0, 0.3, 1), fdShortage: constantFrom(0, 0.1, 0.5) });
+  const world = record({ seed: integer(), direction: directions, conduct, choices: clientChoices, losses });
+  assert(
+    property(world, ({ seed, direction, conduct: how, choices, losses: lost }) => {
+      const kernel = kernelOf(seed, lost);
+      const proxy = new ScriptedPlane(kernel);
+      const play = start(kernel, { ...how, lossy: true }, choices, () => proxy.client(direction, TARGET));
+      play.serveAt(TARGET);
+      runTo(play, (until) => proxy.run(until));
+      kernel.runFor(proxy.turn, 2000);
+      play.leave();
+      proxy.settle();
+      play.judge();
+      kernel.assertNothingOpen();
+    }),
+    runs(60),
   );
 }, 600_000);
 
@@ -62,10 +151,12 @@ function judgeCounts({ plane }: ScriptedPlane, play: Http2Play, direction: Direc
 }
 
 /** Runs until every exchange is over; says which is not when that does not happen. */
-function runTo(proxy: ScriptedPlane, play: Http2Play): void {
+function runTo(play: Http2Play, run: (until: () => boolean) => void): void {
   try {
-    proxy.run(() => play.over);
+    run(() => play.over);
   } catch (error) {
-    throw new Error(`pending:\n${play.pending}`, { cause: error });
+    throw new Error(`${error instanceof Error ? error.message.split("\n")[0] : ""}; pending:\n${play.pending}`, {
+      cause: error,
+    });
   }
 }

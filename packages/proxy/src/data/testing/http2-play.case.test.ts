@@ -11,6 +11,8 @@ export interface ServerConduct {
   readonly goAwayAfter: number | null;
   /** Each connection is lost so long after it was made. */
   readonly dieAfterMs: number | null;
+  /** The network loses connections, too. */
+  readonly lossy?: boolean;
 }
 
 const BITE_BYTES = 700;
@@ -27,6 +29,8 @@ export class Http2Play {
   readonly #gaveUp = new Set<number>();
   readonly #refused = new Map<number, number>();
   readonly #conduct: ServerConduct;
+  /** The proxy takes no connections any more: what it has not taken so far stays unasked. */
+  stopped = false;
   #unasked = 0;
 
   constructor(kernel: ScriptedIo, conduct: ServerConduct) {
@@ -64,8 +68,9 @@ export class Http2Play {
   /** A client with its exchanges, on one connection for as long as that takes any. */
   play(connect: () => ScriptedPeer, allows: ConnectionChoice, scripts: readonly ExchangeScript[]): void {
     let client: Http2Peer | null = null;
-    const connection = (): Http2Peer => {
+    const connection = (): Http2Peer | null => {
       if (client !== null && !client.gone && !client.engine.goingAway) return client;
+      if (this.stopped) return null;
       client = new Http2Peer(this.#kernel, connect(), Role.Client, settingsOf(allows));
       this.clients.push(client);
       return client;
@@ -86,11 +91,20 @@ export class Http2Play {
     for (const client of this.clients) client.close();
   }
 
-  gaveUp(id: number): boolean {
-    return this.#gaveUp.has(id);
+  /** From now on the proxy takes no connections; those that it has not answered so far it need not have taken. */
+  stop(): void {
+    this.stopped = true;
+    for (const client of this.clients) {
+      if (client.engine.settingsSeen) continue;
+      for (const [id, stream] of this.asked) if (stream.connection === client) this.#gaveUp.add(id);
+      client.reset();
+    }
   }
 
-  /** What the server broke off, it did so by the script. */
+  get #lossy(): boolean {
+    return this.#conduct.dieAfterMs !== null || this.#conduct.lossy === true;
+  }
+
   #serve(peer: ScriptedPeer): void {
     const { allows, goAwayAfter, dieAfterMs } = this.#conduct;
     const server = new Http2Peer(this.#kernel, peer, Role.Server, settingsOf(allows));
@@ -102,10 +116,16 @@ export class Http2Play {
     if (dieAfterMs !== null) this.#kernel.after(dieAfterMs, () => server.reset());
   }
 
-  #ask(connection: () => Http2Peer, script: ExchangeScript): void {
+  #ask(connection: () => Http2Peer | null, script: ExchangeScript): void {
     const { head, body, trailers } = script.request;
     const headOnly = body.length === 0 && trailers.length === 0;
-    const stream = connection().open(head, headOnly);
+    const client = connection();
+    if (client === null) {
+      this.#unasked -= 1;
+      this.#scripts.delete(script.id);
+      return;
+    }
+    const stream = client.open(head, headOnly);
     if (stream === null) {
       this.#kernel.after(1, () => this.#ask(connection, script));
       return;
@@ -187,8 +207,8 @@ export class Http2Play {
 
   /** Whether each request is asked once and answered once, whatever the answer. */
   get plain(): boolean {
-    const { goAwayAfter, dieAfterMs, allows } = this.#conduct;
-    const always = goAwayAfter === null && dieAfterMs === null && allows.streamsMax === 0;
+    const { goAwayAfter, allows } = this.#conduct;
+    const always = goAwayAfter === null && !this.#lossy && allows.streamsMax === 0;
     return always && this.scripts.every(({ refusals, clientResetMs }) => refusals === 0 && clientResetMs === null);
   }
 
@@ -205,7 +225,7 @@ export class Http2Play {
       const arrivals = this.arrivals.get(script.id) ?? [];
       for (const arrival of arrivals) judgeArrival(script, arrival);
       if (arrivals.length > 1) throw new Error(`request ${script.id} was processed ${arrivals.length} times`);
-      const lossy = this.#conduct.dieAfterMs !== null;
+      const lossy = this.#lossy;
       this.#judgeAnswer(script, this.asked.get(script.id)!, arrivals[0] ?? null, lossy);
     }
   }
