@@ -2,7 +2,7 @@ import type { EndpointsUpdate } from "@bowline/model";
 import type { FromData, ToData } from "../../boundary.ts";
 import type { Logger } from "../../log/logger.ts";
 import { EndpointsWatch } from "./endpoints-watch.ts";
-import { OutboundWatch } from "./outbound-watch.ts";
+import { OutboundWatch, type Patience } from "./outbound-watch.ts";
 import type { DestinationService, PolicyService } from "./sources.ts";
 
 /** What data threads ask of discovery. */
@@ -30,6 +30,7 @@ export interface DiscoveryOptions {
  * requests to it fail. With a destination service alone, profiles decide, as in Linkerd before there were policies.
  */
 export class Discovery {
+  readonly #patience: Patience = { silent: false };
   readonly #options: DiscoveryOptions;
   readonly #targets = new Map<string, Shared<OutboundWatch>>();
   readonly #paths = new Map<string, Shared<EndpointsWatch | null>>();
@@ -79,9 +80,16 @@ export class Discovery {
     }
     const { destination, policy, searchesProfile, log } = this.#options;
     const holders = new Set([holder]);
-    const watch = new OutboundWatch(target, searchesProfile(target) ? destination : null, policy, log, (outbound) => {
-      for (const each of holders) each.answer({ kind: "outbound", target, outbound });
-    });
+    const watch = new OutboundWatch(
+      target,
+      searchesProfile(target) ? destination : null,
+      policy,
+      log,
+      this.#patience,
+      (outbound) => {
+        for (const each of holders) each.answer({ kind: "outbound", target, outbound });
+      },
+    );
     this.#targets.set(target, { watch, holders });
     watch.start();
   }

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import type { Outbound } from "@bowline/model";
-import { OutboundWatch } from "./outbound-watch.ts";
+import { OutboundWatch, type Patience } from "./outbound-watch.ts";
 import { failure, policyMessage, profileMessage, ScriptedServices } from "./testing/scripted-services.ts";
 import { SimulatedClock } from "./testing/simulated-clock.ts";
 
@@ -15,6 +15,7 @@ let clock: SimulatedClock;
 let services: ScriptedServices;
 let said: string[];
 let watch: OutboundWatch;
+let patience: Patience;
 
 /** `profile / policy`: a name, `-` for none, or why it is invalid. */
 function summary({ profile, policy, invalid }: Outbound): string {
@@ -27,6 +28,7 @@ function start(asks: { profile?: boolean; policy?: boolean } = {}): void {
     asks.profile === false ? null : services.destination,
     asks.policy === false ? null : services.policy,
     services.logger,
+    patience,
     (outbound) => said.push(summary(outbound)),
   );
   watch.start();
@@ -36,6 +38,7 @@ beforeEach(() => {
   clock = new SimulatedClock();
   services = new ScriptedServices(clock);
   said = [];
+  patience = { silent: false };
 });
 
 afterEach(() => {
@@ -161,6 +164,22 @@ describe("the first answer", () => {
     services.profiles.last.send(PROFILE_X);
     await clock.pass(0);
     expect(said).toEqual(["- / -", "x / -"]);
+  });
+
+  test("is not waited for again until somebody answers, where waiting has been in vain", async () => {
+    start({ policy: false });
+    await clock.pass(500);
+    watch.stop();
+    said = [];
+    start({ policy: false });
+    expect(said).toEqual(["- / -"]);
+    services.profiles.last.send(PROFILE_X);
+    await clock.pass(0);
+    watch.stop();
+    said = [];
+    start({ policy: false });
+    await clock.pass(499);
+    expect(said).toEqual([]);
   });
 });
 

@@ -13,13 +13,19 @@ import { WatchLog } from "./watch-log.ts";
 /** What the policy service has answered; undefined as long as it has not. */
 type PolicyAnswer = Pick<Outbound, "policy" | "invalid"> | undefined;
 
+/** Shared by all targets: whether the last one that waited for a profile waited in vain. */
+export interface Patience {
+  silent: boolean;
+}
+
 /**
  * What is known about one outbound target: its profile and its policy, watched side by side.
  *
  * Nothing is said before the policy service has answered, however long that takes: traffic must not slip past a policy
  * because the control plane is away. The profile is waited for as well, except that a profile that cannot be had is done
  * without where there is a policy to follow; it is asked for all the same, and said when it comes. Where no policy service
- * is configured there is no policy to slip past: a profile is then waited for only for a moment.
+ * is configured there is no policy to slip past: a profile is then waited for only for a moment, and not at all after that
+ * has been in vain until somebody answers again.
  *
  *   policy status          means                                     then
  *   ─────────────────────  ────────────────────────────────────────  ─────────────────────────
@@ -46,6 +52,7 @@ export class OutboundWatch {
   /** undefined as long as nobody has answered. */
   #profile: Profile | null | undefined;
   #profileAway = false;
+  readonly #patience: Patience;
   #stopWaiting: () => void = () => undefined;
   #policy: PolicyAnswer;
   /** What was said last; null before anything was. */
@@ -57,8 +64,10 @@ export class OutboundWatch {
     destination: DestinationService | null,
     policy: PolicyService | null,
     log: Logger,
+    patience: Patience,
     say: (outbound: Outbound) => void,
   ) {
+    this.#patience = patience;
     this.#say = say;
     this.#profileLog = new WatchLog(log, `profile of ${target}`);
     this.#policyLog = new WatchLog(log, `policy of ${target}`);
@@ -88,8 +97,14 @@ export class OutboundWatch {
   }
 
   #waitShortly({ settings, profileInitialTimeoutMs }: DestinationService): void {
+    if (this.#patience.silent) {
+      this.#profile = null;
+      return;
+    }
     this.#stopWaiting = settings.clock.after(profileInitialTimeoutMs, () => {
-      this.#profile ??= null;
+      if (this.#profile !== undefined) return;
+      this.#patience.silent = true;
+      this.#profile = null;
       this.#publish();
     });
   }
@@ -124,6 +139,7 @@ export class OutboundWatch {
 
   #onProfile(message: destination.DestinationProfile): void {
     this.#profileLog.answered();
+    this.#patience.silent = false;
     this.#profileAway = false;
     this.#profile = convertProfile(message, (text) => this.#profileLog.debug(text));
     this.#publish();
