@@ -400,3 +400,35 @@ test("requests for a server that refuses streams or goes away are sent again wit
   client.close();
   world.settle();
 });
+
+test("heads that take few bytes to send do not fill the memory: further streams are refused, and others' are not", () => {
+  const world = new CalmWorld();
+  const client = world.client();
+  const other = world.client();
+  const value = "x".repeat(3900);
+  serveHttp2(world.kernel, TARGET, silent);
+  const bomb = (n: number): PeerStream => {
+    const head = GET.map(([name, text]) => [name, name === ":path" ? `/${n}` : text] as const);
+    return client.open([...head, ...Array.from({ length: 15 }, () => ["x-bomb", value] as const)], true)!;
+  };
+  const streams: PeerStream[] = [];
+  const { outbound } = world.proxy.plane;
+  const refused = (): number => streams.filter(({ resetCode }) => resetCode === ErrorCode.RefusedStream).length;
+  for (let n = 0; n < 320; n++) {
+    streams.push(bomb(n));
+    world.run(() => outbound.requestsInFlight + refused() === streams.length);
+  }
+  expect(refused()).toBeGreaterThan(20);
+  expect(outbound.requestsInFlight).toBeGreaterThan(200);
+  const before = outbound.requestsInFlight;
+  ask(other, 1);
+  world.run(() => outbound.requestsInFlight === before + 1);
+  // What has ended takes nothing any more.
+  for (const stream of streams) if (!stream.over) stream.reset();
+  world.run(() => outbound.requestsInFlight === 1);
+  bomb(1000);
+  world.run(() => outbound.requestsInFlight === 2);
+  client.close();
+  other.close();
+  world.settle();
+});

@@ -13,10 +13,14 @@ import { ByteQueue } from "./byte-queue.ts";
 import { CallCounts } from "./call-counts.ts";
 import type { CallQueue } from "./call-queue.ts";
 import type { Answerer, Asker } from "./ends.ts";
+import type { HeadBytes } from "./head-bytes.ts";
 import { MemberUse, verdictOf } from "./member-use.ts";
 import type { RequestPlan } from "./request-plan.ts";
 import { NO_GRPC_STATUS, planResponse } from "./response-plan.ts";
 import { SentCopy } from "./sent-copy.ts";
+
+/** A head's memory is kept for the next call up to this size. */
+const OWN_HEAD_BYTES_MAX = 4096;
 
 /** How often a request that its server has certainly not processed is sent again. */
 const RESENDS_MAX = 3;
@@ -43,6 +47,8 @@ export class Call implements TurnEnd {
   headRequest = false;
   /** The request's head: the list of a decoder that will not change it, or `#ownHead`. */
   head: FieldList;
+  /** Where the bytes of its head and trailers count; null where they are bounded otherwise. */
+  heads: HeadBytes | null = null;
   /** Neither body nor trailers follow the head. */
   headOnly = false;
   responseStarted = false;
@@ -55,7 +61,9 @@ export class Call implements TurnEnd {
   queueNext: Call | null = null;
   readonly counts: CallCounts;
   readonly #side: Side;
-  readonly #ownHead: FieldList = new FieldList();
+  #ownHead: FieldList = new FieldList();
+  /** What of `heads` is this call's. */
+  #headBytes = 0;
   readonly #requestQueue: ByteQueue;
   readonly #responseQueue: ByteQueue;
   readonly #sent: SentCopy = new SentCopy();
@@ -108,6 +116,7 @@ export class Call implements TurnEnd {
     } else {
       this.head = this.#ownHead;
       this.#ownHead.copyFrom(plan.fields);
+      this.#countHead(this.head);
     }
     this.counts.begin(origin, this.startMs);
     this.#inFlight = true;
@@ -157,6 +166,7 @@ export class Call implements TurnEnd {
     this.#askDone = true;
     // Kept in any case: the request may have to be sent again.
     this.#requestTrailers = copyOf(fields);
+    this.#countHead(fields);
     if (this.answerer === null || this.#requestWaits) return;
     this.answerer.sendTrailers(this, fields);
     this.#markSent();
@@ -430,6 +440,12 @@ export class Call implements TurnEnd {
     this.#resendAt = 0;
   }
 
+  #countHead({ shared, listBytes }: FieldList): void {
+    if (this.heads === null || shared) return;
+    this.#headBytes += listBytes;
+    this.heads.bytes += listBytes;
+  }
+
   #markSent(): void {
     this.#sentDone = true;
     this.counts.sent();
@@ -568,6 +584,10 @@ export class Call implements TurnEnd {
     this.target = null;
     this.origin = null;
     this.logical = null;
+    if (this.heads !== null) this.heads.bytes -= this.#headBytes;
+    this.heads = null;
+    this.#headBytes = 0;
+    if (this.#ownHead.bytes.length > OWN_HEAD_BYTES_MAX) this.#ownHead = new FieldList();
     this.head = this.#ownHead;
     // Once nothing else knows it: where it waited may go with the run.
     run?.release();

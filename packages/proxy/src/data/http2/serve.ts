@@ -10,6 +10,7 @@ import {
 } from "@bowline/wire";
 import type { Call } from "../call/call.ts";
 import type { Asker } from "../call/ends.ts";
+import { HeadBytes } from "../call/head-bytes.ts";
 import { planRequest } from "../call/request-plan.ts";
 import type { Connection } from "../connection.ts";
 import { Cause, FAILURES } from "../failures.ts";
@@ -38,6 +39,7 @@ export class Http2Server implements StreamOwner, TimerOwner, Http2Handler<Call>,
   readonly #engine: Http2Connection<Call>;
   readonly #output: Output;
   readonly #carry: Carry;
+  readonly #heads: HeadBytes = new HeadBytes();
   readonly #carryBytesMax: number;
   readonly #prefaceTimer: Timer = new Timer(this, PREFACE_TIMER);
   readonly #pingTimer: Timer = new Timer(this, PING_TIMER);
@@ -193,11 +195,16 @@ export class Http2Server implements StreamOwner, TimerOwner, Http2Handler<Call>,
   onHead(stream: Http2Stream<Call>, fields: FieldList, last: boolean): void {
     const side = this.#side;
     this.#prefaceTimer.cancel();
+    if (this.#heads.exhausted) {
+      this.#engine.reset(stream, ErrorCode.RefusedStream);
+      return;
+    }
     const plan = planRequest(fields, side.requestPlan);
     const call = side.calls.acquire();
     stream.user = call;
     call.askStream = stream;
     call.logical = this.#connection.logical;
+    call.heads = this.#heads;
     call.begin(this, this.#connection.target, plan, last);
   }
 
@@ -206,7 +213,13 @@ export class Http2Server implements StreamOwner, TimerOwner, Http2Handler<Call>,
   }
 
   onTrailers(stream: Http2Stream<Call>, fields: FieldList): void {
-    stream.user!.onRequestTrailers(fields);
+    const call = stream.user!;
+    if (this.#heads.exhausted) {
+      this.#engine.reset(stream, ErrorCode.EnhanceYourCalm);
+      call.onAskerGone(ErrorCode.EnhanceYourCalm);
+      return;
+    }
+    call.onRequestTrailers(fields);
   }
 
   onReset(stream: Http2Stream<Call>, code: ErrorCode, _by: ResetBy): void {
