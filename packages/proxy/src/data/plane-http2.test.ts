@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import type { Direction } from "@bowline/contracts";
 import type { ScriptedIo, ScriptedPeer } from "@bowline/testkit";
 import { type Arbitrary, array, assert, constantFrom, integer, nat, oneof, option, property, record } from "fast-check";
-import { Http2Play, type ServerConduct } from "./testing/http2-play.case.test.ts";
+import { Http2Play, runTo, type ServerConduct } from "./testing/http2-play.case.test.ts";
 import { connectionChoice, exchangeChoices, exchangeOf } from "./testing/http2-script.case.test.ts";
 import { affordableBytes, kernelOf, runs, ScriptedPlane, sumOf } from "./testing/plane-world.case.test.ts";
 
@@ -147,16 +147,5 @@ function judgeCounts({ plane }: ScriptedPlane, play: Http2Play, direction: Direc
   for (const status of [200, 204, 304, 404, 500]) {
     const counted = sumOf(plane, "response_total", { direction, status_code: String(status) });
     expect([status, counted]).toEqual([status, play.answered(status)]);
-  }
-}
-
-/** Runs until every exchange is over; says which is not when that does not happen. */
-function runTo(play: Http2Play, run: (until: () => boolean) => void): void {
-  try {
-    run(() => play.over);
-  } catch (error) {
-    throw new Error(`${error instanceof Error ? error.message.split("\n")[0] : ""}; pending:\n${play.pending}`, {
-      cause: error,
-    });
   }
 }
