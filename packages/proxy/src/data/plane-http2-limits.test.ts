@@ -328,6 +328,33 @@ describe("a server's stream limit", () => {
   }
 });
 
+test("a server may break off as many calls as it likes: the others on its connection go on", () => {
+  const world = new CalmWorld();
+  const held: PeerStream[] = [];
+  const servers = serveHttp2(world.kernel, TARGET, (stream) => {
+    if (stream.header("x-hold") !== null) held.push(stream);
+    else if (stream.header("x-early") === null) stream.reset(ErrorCode.Cancel);
+    else {
+      ok(stream);
+      stream.stop();
+    }
+  });
+  const client = world.client();
+  const running = client.open([...GET, ["x-hold", "1"]], true)!;
+  for (let n = 0; n < 3; n++) {
+    const streams = Array.from(
+      { length: 1500 },
+      () => client.open(n === 1 ? [...POST, ["x-early", "1"]] : GET, n !== 1)!,
+    );
+    world.run(() => streams.every(({ over }) => over));
+  }
+  for (const stream of held) ok(stream);
+  world.run(() => running.over);
+  expect([running.status, servers.length]).toEqual([200, 1]);
+  client.close();
+  world.settle();
+});
+
 describe("a server that cannot be reached", () => {
   const GRPC: Fields = [...POST, ["content-type", "application/grpc"], ["te", "trailers"]];
 

@@ -9,7 +9,7 @@ export interface Allowance {
 }
 
 /**
- * Streams that came to nothing: reset by the peer before their end (rapid reset, CVE-2023-44487), reset by us for the
+ * Streams that came to nothing: reset by a client before their end (rapid reset, CVE-2023-44487), reset by us for the
  * peer's fault (MadeYouReset, CVE-2025-8671), or refused. An exchange that ends well earns one back, so that a proxy
  * whose clients give up on half of their requests is never cut off. The burst lets a peer cancel a whole connection's
  * worth of streams at once: it is this or twice the stream limit, whichever is more. nghttp2 has 1000 and 33 a second.

@@ -67,7 +67,8 @@ export function receiveRst<U>(s: ConnectionState<U>, bytes: Uint8Array, at: numb
     countOverhead(s);
     return;
   }
-  countWasted(s);
+  // A server can break off no more than it was asked; that is its right, and a refusal under load.
+  if (s.role === Role.Server) countWasted(s);
   if (s.failed) return;
   const code = readUint32(bytes, at);
   resetByPeer(s, stream, code, code === ErrorCode.RefusedStream ? ResetBy.Unprocessed : ResetBy.Peer);

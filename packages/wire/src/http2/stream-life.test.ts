@@ -238,6 +238,15 @@ describe("the number of streams", () => {
     expect([engine.connection.openStreams, engine.connection.errorReason]).toEqual([0, ""]);
     expect(engine.events()).toHaveLength(10_000);
   });
+
+  test("a server may reset as many as it likes", () => {
+    const engine = EngineUnderTest.started(Role.Client);
+    for (let i = 0; i < 5000; i++) {
+      engine.connection.openStream(i, listOf(GET), true);
+      engine.receive(rst((i << 1) + 1, ErrorCode.RefusedStream));
+    }
+    expect([engine.connection.openStreams, engine.connection.errorReason]).toEqual([0, ""]);
+  });
 });
 
 describe("going away", () => {

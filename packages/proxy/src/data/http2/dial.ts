@@ -187,8 +187,10 @@ export class Http2Pool implements TimerOwner {
     if (this.#waiting.length === 0 || this.#retired || this.#reconnectTimer.scheduled) return;
     let usable = 0;
     for (const client of this.#clients) {
-      if (client.connecting) return;
-      if (!client.goingAway) usable += 1;
+      if (client.goingAway) continue;
+      // It may turn out to take all that wait.
+      if (!client.limitKnown) return;
+      usable += 1;
     }
     if (usable < CONNECTIONS_MAX) this.#connect();
   }

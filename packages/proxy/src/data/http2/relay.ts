@@ -70,6 +70,11 @@ export class Http2Client implements StreamOwner, TimerOwner, Http2Handler<Call>,
     return !this.#connected;
   }
 
+  /** Its server has said how many calls it takes. */
+  get limitKnown(): boolean {
+    return this.#limitKnown;
+  }
+
   /** A call may be sent at once. */
   get hasRoom(): boolean {
     const engine = this.#engine;

@@ -6,6 +6,7 @@ import type {
   FailureAccrual,
   GrpcRule,
   HttpFilter,
+  HttpRetry,
   HttpRule,
   Meta,
   Outbound,
@@ -169,6 +170,18 @@ export function httpRule(over: Partial<HttpRule> = {}): HttpRule {
     timeouts: { requestMs: null, responseMs: null, idleMs: null },
     retry: null,
     allowL5dHeaders: false,
+    ...over,
+  };
+}
+
+/** Twice at most, of what the server has failed at. */
+export function httpRetry(over: Partial<HttpRetry> = {}): HttpRetry {
+  return {
+    retriesMax: 2,
+    requestBytesMax: 64 * 1024,
+    statuses: [{ min: 500, max: 599 }],
+    timeoutMs: null,
+    backoff: null,
     ...over,
   };
 }
