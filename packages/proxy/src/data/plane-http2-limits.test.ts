@@ -117,6 +117,45 @@ describe("a slow reader", () => {
     world.settle();
   });
 
+  test("that was a fast one before stalls no other stream", () => {
+    const world = new CalmWorld();
+    const endless = (stream: PeerStream): void => {
+      stream.sendHead(OK, false);
+      stream.sendBody(new Uint8Array(60_000_000));
+    };
+    serveHttp2(world.kernel, TARGET, (stream) => {
+      if (stream.header("x-endless") === null) stream.respond(OK, body);
+      else endless(stream);
+    });
+    const client = world.client();
+    const fast = client.open([...GET, ["x-endless", "1"]], true)!;
+    world.run(() => fast.bodyBytes > 20_000_000);
+    fast.holdsBack = true;
+    world.runFor(500);
+    const quick = client.open(GET, true)!;
+    world.run(() => quick.complete, 10_000);
+    client.close();
+    world.settle();
+  });
+
+  test("of very many responses stalls no other client, and fills no memory", () => {
+    const world = new CalmWorld();
+    serveHttp2(world.kernel, TARGET, (stream) => stream.respond(OK, body));
+    const greedy = world.client();
+    for (let n = 0; n < 400; n++) greedy.open(GET, true)!.holdsBack = true;
+    world.runFor(1000);
+    expect(world.proxy.lentBytes).toBeLessThan(16 << 20);
+    const modest = world.client();
+    for (let n = 0; n < 5; n++) {
+      const quick = modest.open(GET, true)!;
+      world.run(() => quick.complete, 1000);
+      expect(quick.bodyBytes).toBe(body.length);
+    }
+    greedy.close();
+    modest.close();
+    world.settle();
+  });
+
   test("that never opens its window is cut off after five minutes, its server told, its neighbour served", () => {
     const world = new CalmWorld();
     const servers = serveHttp2(world.kernel, TARGET, (stream) => stream.respond(OK, body));

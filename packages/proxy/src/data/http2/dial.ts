@@ -122,14 +122,7 @@ export class Http2Pool implements TimerOwner {
   onRoom(client: Http2Client): void {
     // The time is for waiting without getting on.
     if (client.hasRoom && this.#failfastTimer.scheduled) this.#scheduleFailfast();
-    while (client.hasRoom) {
-      const call = this.#waiting.shift();
-      if (call === null) break;
-      if (!client.ask(call)) {
-        this.send(call);
-        return;
-      }
-    }
+    this.#serveWaiting(client);
     if (this.#waiting.length === 0) this.#failfastTimer.cancel();
     else this.#connectIfWanted();
   }
@@ -144,6 +137,7 @@ export class Http2Pool implements TimerOwner {
     const { member } = this.target;
     if (this.#clients.some((other) => !other.connecting)) {
       // It can be reached, but does not take as many connections as there could be use for.
+      for (let i = this.#clients.length - 1; i >= 0; i--) this.#serveWaiting(this.#clients[i]!);
     } else if (member !== null) {
       this.#failfastTimer.cancel();
       member.onUnreachable(this.#waiting);
@@ -175,24 +169,42 @@ export class Http2Pool implements TimerOwner {
     return this.#waiting.length > 0 || this.#failfast || this.target.member?.reachable === false;
   }
 
+  #serveWaiting(client: Http2Client): void {
+    while (client.hasRoom) {
+      const call = this.#waiting.shift();
+      if (call === null) return;
+      if (!client.ask(call)) {
+        this.send(call);
+        return;
+      }
+    }
+  }
+
+  /** One that is crowded only where there may be no further one. */
   #clientWithRoom(): Http2Client | null {
     const clients = this.#clients;
+    let crowded: Http2Client | null = null;
     for (let i = 0; i < clients.length; i++) {
-      if (clients[i]!.hasRoom) return clients[i]!;
+      const client = clients[i]!;
+      if (!client.hasRoom) continue;
+      if (!client.crowded) return client;
+      crowded ??= client;
     }
-    return null;
+    return crowded !== null && this.#mayConnect ? null : crowded;
   }
 
   #connectIfWanted(): void {
-    if (this.#waiting.length === 0 || this.#retired || this.#reconnectTimer.scheduled) return;
+    if (this.#waiting.length === 0 || this.#retired || !this.#mayConnect) return;
+    // One whose server has not said its limit may turn out to take all that wait.
+    if (this.#clients.every((client) => client.goingAway || client.limitKnown)) this.#connect();
+  }
+
+  /** Neither are there as many as there may be, nor was one refused just now. */
+  get #mayConnect(): boolean {
+    if (this.#reconnectTimer.scheduled) return false;
     let usable = 0;
-    for (const client of this.#clients) {
-      if (client.goingAway) continue;
-      // It may turn out to take all that wait.
-      if (!client.limitKnown) return;
-      usable += 1;
-    }
-    if (usable < CONNECTIONS_MAX) this.#connect();
+    for (const client of this.#clients) if (!client.goingAway) usable += 1;
+    return usable < CONNECTIONS_MAX;
   }
 
   #connect(): void {

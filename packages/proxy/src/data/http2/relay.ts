@@ -1,5 +1,6 @@
 import { type Buf, Errno, Stream, type StreamOwner, Timer, type TimerOwner } from "@bowline/loop";
 import {
+  DEFAULT_HTTP2_SETTINGS,
   type ErrorCode,
   type FieldList,
   Http2Connection,
@@ -15,6 +16,12 @@ import type { Side } from "../side.ts";
 import type { Http2Pool } from "./dial.ts";
 import { Output, type OutputOwner } from "./output.ts";
 import { carryBytesMax } from "./settings.ts";
+
+/**
+ * A quarter of what may lie unread before the connection's window stays shut, for all of its calls (see
+ * Http2Settings.unconsumedBytesMax).
+ */
+const CROWDED_BYTES: number = DEFAULT_HTTP2_SETTINGS.unconsumedBytesMax / 4;
 
 const CONNECT_TIMER = 0;
 const PING_TIMER = 1;
@@ -73,6 +80,11 @@ export class Http2Client implements StreamOwner, TimerOwner, Http2Handler<Call>,
   /** Its server has said how many calls it takes. */
   get limitKnown(): boolean {
     return this.#limitKnown;
+  }
+
+  /** So much on it waits for clients that do not read that it may soon bring nothing to others either. */
+  get crowded(): boolean {
+    return this.#engine.unconsumedBytes > CROWDED_BYTES;
   }
 
   /** A call may be sent at once. */
