@@ -6,7 +6,7 @@ import type { Resolutions } from "../pool/resolutions.ts";
 import type { Side } from "../side.ts";
 import type { Target } from "../target.ts";
 import type { Held } from "./routing.ts";
-import { type BalancerPlace, serviceMeta, type Transport } from "./transport.ts";
+import { type BalancerPlace, HTTP_TRANSPORT, serviceMeta, type Transport } from "./transport.ts";
 
 const DEFAULT_LOAD = { kind: "peak-ewma", defaultRttMs: 30, decayMs: 10_000 } as const;
 
@@ -64,7 +64,7 @@ export class Backends {
    * @param backend what the control plane says it is
    */
   service(path: string, parent: Meta, backend: Meta | null, transport: Transport): Backend {
-    const options = { path, load: DEFAULT_LOAD, queue: this.#queue(), accrual: null };
+    const options = { path, load: DEFAULT_LOAD, queue: this.#queue(transport), accrual: null };
     const place = { parent, backend: backend ?? serviceMeta(path), logical: this.target.name, concrete: path };
     return this.#balanced(options, transport, place);
   }
@@ -75,8 +75,12 @@ export class Backends {
     return balanced;
   }
 
-  #queue(): QueueParams {
-    const { httpQueueCapacity, config } = this.side;
+  #queue(transport: Transport): QueueParams {
+    const { httpQueueCapacity, config, plane } = this.side;
+    if (transport !== HTTP_TRANSPORT) {
+      const { outboundTcpCapacity, outboundTcpFailfastTimeoutMs } = plane.config.queues;
+      return { capacity: outboundTcpCapacity, failfastTimeoutMs: outboundTcpFailfastTimeoutMs };
+    }
     return { capacity: httpQueueCapacity, failfastTimeoutMs: config.failfastTimeoutMs };
   }
 }
