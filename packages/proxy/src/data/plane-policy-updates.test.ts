@@ -20,6 +20,8 @@ import { streamBytes, sumOf } from "./testing/plane-world.case.test.ts";
 
 const ENDPOINT = "10.1.0.1";
 const RETAIN_MS = 600_000;
+/** Not the queue that a balancer of the usual policies has: with it there is another balancer. */
+const QUEUE = { capacity: 7, failfastTimeoutMs: 3000 };
 
 function forwardPolicy(ip: string): OutboundPolicy {
   const backend = {
@@ -91,7 +93,7 @@ describe("an endpoint that a policy or a profile names", () => {
 });
 
 describe("requests that are under way when the policy changes", () => {
-  const other = { ...balance(), queue: { capacity: 7, failfastTimeoutMs: 3000 } };
+  const other = { ...balance(), queue: QUEUE };
 
   test("wait on for an endpoint", () => {
     const world = new DiscoveredWorld();
@@ -161,6 +163,43 @@ test("a connection that speaks HTTP is served on when its service becomes opaque
 });
 
 describe("series", () => {
+  test("of a balancer say what there is while another takes its place, and nothing when it is gone", () => {
+    const world = new DiscoveredWorld();
+    world.serve(ENDPOINT, () => undefined);
+    const client = world.discovered({ policy: httpPolicy([httpRule()]) }, [ENDPOINT]);
+    const counted = (): readonly number[] =>
+      ["ready", "pending"].map((state) =>
+        sumOf(world.plane, "outbound_http_balancer_endpoints", { endpoint_state: state }),
+      );
+    const asked = client.open(GET, true)!;
+    world.run(() => world.served.length === 1);
+    expect(counted()).toEqual([1, 0]);
+    world.tell({ policy: httpPolicy([httpRule({ backends: to({ ...balance(), queue: QUEUE }) })]) });
+    world.reset([ENDPOINT, "10.1.0.2"]);
+    // Those of both: the request that is under way may have to go again by the old one.
+    expect(counted()).toEqual([4, 0]);
+    asked.reset();
+    world.run(() => counted()[0] === 2);
+    client.close();
+    world.settle();
+    expect(counted()).toEqual([0, 0]);
+  });
+
+  test("of endpoints that get no connection are not made", () => {
+    const world = new DiscoveredWorld();
+    world.serve(ENDPOINT, ok);
+    const client = world.discovered({ policy: httpPolicy([httpRule()]) }, [ENDPOINT]);
+    const lines = (): number => world.plane.snapshot().families.reduce((sum, { series }) => sum + series.length, 0);
+    world.fetch(client);
+    const before = lines();
+    const rest = Array.from({ length: 1000 }, (_, n) => `10.2.${n >> 8}.${n & 255}`);
+    world.reset([ENDPOINT, ...rest]);
+    expect(lines()).toBe(before);
+    world.reset([ENDPOINT]);
+    client.close();
+    world.settle();
+  });
+
   /** How many groups of series there are that were made from now on. */
   function countGroups({ plane: { registry } }: DiscoveredWorld): () => number {
     let groups = 0;

@@ -28,6 +28,7 @@ import { RouteRun } from "./route/route-run.ts";
 import type { Routing } from "./route/routing.ts";
 import { Target, TargetTable } from "./target.ts";
 import { type EndpointLabels, TargetSeries } from "./telemetry/target-series.ts";
+import type { TcpSeries } from "./telemetry/tcp-series.ts";
 import { zoneLocality } from "./telemetry/transfer-costs.ts";
 
 /** How often idle connections are looked at; they live this much longer than configured at most. */
@@ -215,13 +216,17 @@ export class Side implements TimerOwner {
   #makeSeries(ip: string, port: number, onDrop: () => void, endpoint: EndpointLabels | null): TargetSeries {
     const { registry, defaultPolicy, transferCosts } = this.plane;
     const outbound = this.direction === "outbound";
+    let connect: TcpSeries | null = null;
+    const onConnectMade = (made: TcpSeries): void => {
+      if (!outbound) return;
+      connect = made;
+      transferCosts.add(zoneLocality(endpoint?.labels ?? {}), made);
+    };
     const onDropped = (): void => {
-      if (outbound) transferCosts.remove(series.connect);
+      if (connect !== null) transferCosts.remove(connect);
       onDrop();
     };
-    const series = new TargetSeries(registry, this.direction, ip, port, defaultPolicy, onDropped, endpoint);
-    if (outbound) transferCosts.add(zoneLocality(endpoint?.labels ?? {}), series.connect);
-    return series;
+    return new TargetSeries(registry, this.direction, ip, port, defaultPolicy, onDropped, endpoint, onConnectMade);
   }
 
   #check(): void {

@@ -130,6 +130,8 @@ export class Balanced implements Backend, MemberOwner, TimerOwner {
     for (const calls of left) this.#moveOn(calls);
     for (let left = this.#waiting.length; left > 0; left--) this.#waiting.shift()?.refuse(Cause.Failfast, this.path);
     for (const seeker of this.#seekers.splice(0)) seeker.onNoTarget(Cause.Failfast);
+    this.#failfastTimer.cancel();
+    this.#count();
     this.#onRetired();
   }
 
@@ -201,7 +203,7 @@ export class Balanced implements Backend, MemberOwner, TimerOwner {
       if (call !== null) this.#give(call, member);
       else this.#seekers.shift()?.onTarget(member.target);
     }
-    this.#series.queueLength.value = this.#waiting.length + this.#seekers.length;
+    this.#series.queued(this.#waiting.length + this.#seekers.length);
   }
 
   #moveOn(calls: CallQueue): void {
@@ -248,7 +250,7 @@ export class Balanced implements Backend, MemberOwner, TimerOwner {
   #count(): void {
     const { size, readyCount } = this.#balancer;
     this.#series.endpoints(readyCount, size - readyCount);
-    this.#series.queueLength.value = this.#waiting.length + this.#seekers.length;
+    this.#series.queued(this.#waiting.length + this.#seekers.length);
   }
 }
 

@@ -96,6 +96,9 @@ export class BalancerSeries {
   readonly #ready: Gauge;
   readonly #pending: Gauge;
   readonly #choosable: Gauge;
+  #readyNow = 0;
+  #pendingNow = 0;
+  #queuedNow = 0;
   readonly #updates: { readonly Reset: Counter; readonly Add: Counter; readonly Remove: Counter };
 
   /** @param failfastTimeoutMs how long requests may find no endpoint */
@@ -133,10 +136,18 @@ export class BalancerSeries {
     this.#gateOpenTime.value = 0;
   }
 
+  /** By differences: another balancer may have the same labels, while a changed policy takes the place of the last. */
   endpoints(ready: number, pending: number): void {
-    this.#ready.value = ready;
-    this.#pending.value = pending;
-    this.#choosable.value = ready + pending;
+    this.#ready.value += ready - this.#readyNow;
+    this.#pending.value += pending - this.#pendingNow;
+    this.#choosable.value += ready + pending - this.#readyNow - this.#pendingNow;
+    this.#readyNow = ready;
+    this.#pendingNow = pending;
+  }
+
+  queued(length: number): void {
+    this.queueLength.value += length - this.#queuedNow;
+    this.#queuedNow = length;
   }
 
   /** Counts an update: a reset as one, anything else by how many endpoints it added and took away. */

@@ -38,7 +38,10 @@ const NO_PARENT: string = labels([
   ["parent_section_name", ""],
 ]);
 
-/** All series of one target address; they expire together (proxy-facts §5.2). */
+/**
+ * All series of one target address; they expire together (proxy-facts §5.2). Those of an endpoint are made when first
+ * used: of a service with thousands most may never get a connection from here.
+ */
 export class TargetSeries {
   readonly #group: SeriesGroup;
   readonly #direction: Direction;
@@ -51,11 +54,12 @@ export class TargetSeries {
   readonly #port: number;
   readonly #byAuthority = new Map<string, HttpSeries>();
   #inboundRoute: InboundRouteSeries | null = null;
-  /** For connections that no policy speaks for. */
-  readonly detect: DetectSeries;
-  readonly accept: TcpSeries;
-  readonly connect: TcpSeries;
-  readonly http: HttpSeries;
+  readonly #endpoint: EndpointLabels | null;
+  readonly #onConnectMade: (connect: TcpSeries) => void;
+  #detect: DetectSeries | null = null;
+  #accept: TcpSeries | null = null;
+  #connect: TcpSeries | null = null;
+  #http: HttpSeries | null = null;
 
   constructor(
     registry: Registry,
@@ -65,9 +69,12 @@ export class TargetSeries {
     policy: string,
     onDrop: () => void,
     endpoint: EndpointLabels | null = null,
+    onConnectMade: (connect: TcpSeries) => void = () => {},
   ) {
     this.#group = registry.group(onDrop);
     this.#direction = direction;
+    this.#endpoint = endpoint;
+    this.#onConnectMade = onConnectMade;
     this.#policy = policy;
     this.#port = port;
     this.#target = labels([
@@ -83,15 +90,39 @@ export class TargetSeries {
       ["srv_port", String(port)],
     ];
     this.#server = inbound ? labels(server) : "";
-    this.detect = new DetectSeries(this.#group, direction, inbound ? this.#server : NO_PARENT);
-    this.accept = new TcpSeries(
+    if (endpoint !== null) return;
+    this.#detect = this.detect;
+    this.#accept = this.accept;
+    this.#connect = this.connect;
+    this.#http = this.http;
+  }
+
+  /** For connections that no policy speaks for. */
+  get detect(): DetectSeries {
+    this.#detect ??= new DetectSeries(
       this.#group,
-      this.#acceptLabels(noIdentity(inbound ? "no_tls_from_remote" : "loopback")),
+      this.#direction,
+      this.#direction === "inbound" ? this.#server : NO_PARENT,
     );
-    const authority = endpoint === null || endpoint.authority === "" ? "" : labels([["authority", endpoint.authority]]);
-    const dst = endpoint === null ? "" : destinationLabels(endpoint.labels);
-    this.connect = new TcpSeries(this.#group, this.#connectLabels(authority, dst));
-    this.http = new HttpSeries(this.#group, this.#endpointLabels(authority, dst));
+    return this.#detect;
+  }
+
+  get accept(): TcpSeries {
+    this.#accept ??= new TcpSeries(
+      this.#group,
+      this.#acceptLabels(noIdentity(this.#direction === "inbound" ? "no_tls_from_remote" : "loopback")),
+    );
+    return this.#accept;
+  }
+
+  get connect(): TcpSeries {
+    this.#connect ??= this.#makeConnect();
+    return this.#connect;
+  }
+
+  get http(): HttpSeries {
+    this.#http ??= new HttpSeries(this.#group, this.#endpointLabels(this.#authority, this.#dst));
+    return this.#http;
   }
 
   /** Keeps the series from expiring; once per connection that will count here. */
@@ -161,6 +192,21 @@ export class TargetSeries {
 
   replayed(): void {
     this.#count("replayed", () => this.#group.counter(REPLAYED, labels([["direction", this.#direction]])));
+  }
+
+  get #authority(): string {
+    const authority = this.#endpoint?.authority ?? "";
+    return authority === "" ? "" : labels([["authority", authority]]);
+  }
+
+  get #dst(): string {
+    return this.#endpoint === null ? "" : destinationLabels(this.#endpoint.labels);
+  }
+
+  #makeConnect(): TcpSeries {
+    const connect = new TcpSeries(this.#group, this.#connectLabels(this.#authority, this.#dst));
+    this.#onConnectMade(connect);
+    return connect;
   }
 
   #makeInboundRoute(): InboundRouteSeries {
