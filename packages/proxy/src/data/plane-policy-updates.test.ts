@@ -229,7 +229,7 @@ describe("series", () => {
     world.settle();
   });
 
-  test("of an endpoint that comes and goes are kept once in the long run, also while it gets requests", () => {
+  test("of an endpoint that comes and goes are kept once in the long run, also while it gets requests and nobody looks", () => {
     const world = new DiscoveredWorld();
     world.serve(ENDPOINT, ok);
     world.serve("10.1.0.2", ok);
@@ -243,7 +243,6 @@ describe("series", () => {
     for (let n = 0; n < 12; n++) {
       world.runFor(RETAIN_MS / 10);
       expect(world.fetch(client).status).toBe(200);
-      world.plane.snapshot();
     }
     expect(groups()).toBeLessThan(3);
     client.close();

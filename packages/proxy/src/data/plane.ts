@@ -1,5 +1,5 @@
 import type { Direction } from "@bowline/contracts";
-import { Buf, BufPool, type Io, Reactor } from "@bowline/loop";
+import { Buf, BufPool, type Io, Reactor, Timer, type TimerOwner } from "@bowline/loop";
 import { Registry, type Snapshot } from "@bowline/metrics";
 import { Head, type HeadLimits, type Http2Settings } from "@bowline/wire";
 import type { Config, SocketAddr } from "../config/types.ts";
@@ -18,11 +18,13 @@ import { TransferCosts } from "./telemetry/transfer-costs.ts";
 /** A synthesised response fits in here. */
 const SCRATCH_BYTES = 4096;
 const LOG_LINES_PER_SECOND = 20;
+/** How often series are looked at that nobody may use any more, for where nobody asks for the metrics. */
+const SERIES_SWEEP_MS = 60_000;
 /** What is kept besides a head of the largest size: one chunk-size line. */
 const CARRY_SPARE_BYTES = 4096;
 
 /** One data thread's share of the proxy: what both sides use together. Owned and turned by its thread. */
-export class Plane {
+export class Plane implements TimerOwner {
   readonly config: Config;
   readonly log: Logger;
   readonly reactor: Reactor;
@@ -41,6 +43,7 @@ export class Plane {
   readonly inbound: Side;
   readonly outbound: Side;
   readonly #listeners: Listener[] = [];
+  readonly #seriesSweep: Timer = new Timer(this, 0);
   #logSecond = 0;
   #logLines = 0;
   readonly #inboundPorts: ReadonlySet<number>;
@@ -60,6 +63,7 @@ export class Plane {
     // Inbound tells only mesh peers what went wrong (proxy-facts §4.11), and none has shown an identity here.
     this.inbound = new Side(this, "inbound", config.inbound, false);
     this.outbound = new Side(this, "outbound", config.outbound, config.informationalHeaders.outbound);
+    this.reactor.after(this.#seriesSweep, SERIES_SWEEP_MS);
   }
 
   /** From now on the control plane is asked where outbound connections lead. */
@@ -109,7 +113,16 @@ export class Plane {
   /** The metrics of this thread as of now; series idle for longer than the retain time go. */
   snapshot(): Snapshot {
     this.transferCosts.collect();
-    this.registry.expire(this.reactor.nowMs, this.config.admin.metricsRetainIdleMs);
+    this.#expireSeries();
     return this.registry.snapshot();
+  }
+
+  onTimer(_kind: number): void {
+    this.#expireSeries();
+    this.reactor.after(this.#seriesSweep, SERIES_SWEEP_MS);
+  }
+
+  #expireSeries(): void {
+    this.registry.expire(this.reactor.nowMs, this.config.admin.metricsRetainIdleMs);
   }
 }
