@@ -391,6 +391,16 @@ describe("variables that contradict each other or lack a partner", () => {
       ],
     },
     {
+      env: {
+        LINKERD2_PROXY_INBOUND_SERVER_HTTP2_MAX_SEND_BUF_SIZE: "0",
+        LINKERD2_PROXY_OUTBOUND_SERVER_HTTP2_MAX_FRAME_SIZE: "100",
+      },
+      errors: [
+        'LINKERD2_PROXY_INBOUND_SERVER_HTTP2_MAX_SEND_BUF_SIZE="0" is not valid: not between 1 and 4294967295',
+        'LINKERD2_PROXY_OUTBOUND_SERVER_HTTP2_MAX_FRAME_SIZE="100" is not valid: not between 16384 and 16777215',
+      ],
+    },
+    {
       env: { LINKERD2_PROXY_INBOUND_DEFAULT_POLICY: "audit" },
       errors: [
         'LINKERD2_PROXY_INBOUND_DEFAULT_POLICY="audit" is not valid: LINKERD2_PROXY_POLICY_CLUSTER_NETWORKS names no network',

@@ -8,6 +8,8 @@ import type { Config, ServerHttp2Config } from "./types.ts";
 const WINDOW_BYTES_MAX = 0x7fff_ffff;
 const parseWindow = wholeNumber(1, WINDOW_BYTES_MAX);
 const parseFrameBytes = wholeNumber(16_384, 16_777_215);
+/** With no room for a byte no body could ever be sent. */
+const parseSendBuffer = wholeNumber(1, 0xffff_ffff);
 
 const INITIAL_STREAM_WINDOW_BYTES = 65_535;
 /** 1 MiB: about 16 streams, each with its window full. */
@@ -41,6 +43,6 @@ function readServer(env: EnvReader, direction: Direction): ServerHttp2Config {
     frameBytesMax: env.read(names.maxFrameSize, parseFrameBytes),
     headerListBytesMax: env.read(names.maxHeaderListSize, parseCount),
     pendingAcceptResetStreamsMax: env.read(names.maxPendingAcceptResetStreams, parseCount),
-    sendBufferBytesMax: env.read(names.maxSendBufSize, parseCount),
+    sendBufferBytesMax: env.read(names.maxSendBufSize, parseSendBuffer),
   };
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import type { OutboundPolicy } from "@bowline/model";
+import type { Backend, OutboundPolicy } from "@bowline/model";
 import { ErrorCode, Role } from "@bowline/wire";
 import {
   balance,
@@ -32,8 +32,8 @@ function forwardPolicy(ip: string): OutboundPolicy {
   return httpPolicy([httpRule({ backends: to(backend) })]);
 }
 
-function opaquePolicy(): OutboundPolicy {
-  const backends = { kind: "first" as const, backends: [{ backend: balance(), filters: [] }] };
+function opaquePolicy(backend: Backend = balance()): OutboundPolicy {
+  const backends = { kind: "first" as const, backends: [{ backend, filters: [] }] };
   const routes = [{ meta: meta("TCPRoute", "opaque"), filters: [], backends }];
   return { meta: meta("Service", "web"), protocol: { kind: "opaque", routes } };
 }
@@ -108,6 +108,28 @@ describe("requests that are under way when the policy changes", () => {
     world.run(() => waiting.over);
     expect(waiting.status).toBe(200);
     client.close();
+    world.settle();
+  });
+
+  test("wait on as connections of bytes, too", () => {
+    const world = new DiscoveredWorld();
+    world.kernel.onConnect(`${ENDPOINT}:8080`, (server) => {
+      server.onData = (bytes) => server.send(bytes);
+      server.onEnd = () => server.close();
+    });
+    const peers = [world.raw(), world.raw()];
+    for (const peer of peers) peer.send("\0hello");
+    world.run(() => world.asked.length > 0);
+    world.tell({ policy: opaquePolicy() });
+    world.runFor(300);
+    world.tell({ policy: opaquePolicy(other) });
+    world.runFor(300);
+    expect(peers.map(({ finished }) => finished)).toEqual([false, false]);
+    peers[1]!.reset();
+    world.runFor(300);
+    world.reset([ENDPOINT]);
+    world.run(() => peers[0]!.receivedBytes > 0);
+    peers[0]!.close();
     world.settle();
   });
 

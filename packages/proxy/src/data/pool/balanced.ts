@@ -29,6 +29,13 @@ export interface BalancedOptions {
   readonly accrual: FailureAccrual | null;
 }
 
+/** Who keeps balanced services for as long as they are needed. */
+export interface BalancedOwner {
+  /** No connection waits for an endpoint any more. */
+  onUnsought(balanced: Balanced): void;
+  onRetired(balanced: Balanced): void;
+}
+
 /** A service whose requests are balanced over its endpoints, each request for itself (proxy-facts §4.8). */
 export class Balanced implements Backend, MemberOwner, TimerOwner {
   readonly path: string;
@@ -43,16 +50,21 @@ export class Balanced implements Backend, MemberOwner, TimerOwner {
   readonly #seekers: Seeker[] = [];
   readonly #failfastTimer: Timer = new Timer(this, 0);
   readonly #series: BalancerSeries;
-  readonly #onRetired: () => void;
+  readonly #owner: BalancedOwner;
 
-  constructor(side: Side, options: BalancedOptions, series: BalancerSeries, onRetired: () => void) {
+  constructor(side: Side, options: BalancedOptions, series: BalancerSeries, owner: BalancedOwner) {
     this.#side = side;
     this.#options = options;
     this.path = options.path;
     this.#series = series;
-    this.#onRetired = onRetired;
+    this.#owner = owner;
     this.#balancer = new Balancer<Member>(options.load, Math.random);
     this.#gate = new FailfastGate(options.queue);
+  }
+
+  /** Connections wait here for an endpoint. */
+  get sought(): boolean {
+    return this.#seekers.length > 0;
   }
 
   get available(): boolean {
@@ -87,8 +99,10 @@ export class Balanced implements Backend, MemberOwner, TimerOwner {
 
   forget(seeker: Seeker): void {
     const index = this.#seekers.indexOf(seeker);
-    if (index >= 0) this.#seekers.splice(index, 1);
+    if (index < 0) return;
+    this.#seekers.splice(index, 1);
     if (this.#waiting.length + this.#seekers.length === 0) this.#gate.deserted();
+    this.#checkSought();
   }
 
   tryPick(): Target | null {
@@ -132,7 +146,7 @@ export class Balanced implements Backend, MemberOwner, TimerOwner {
     for (const seeker of this.#seekers.splice(0)) seeker.onNoTarget(Cause.Failfast);
     this.#failfastTimer.cancel();
     this.#count();
-    this.#onRetired();
+    this.#owner.onRetired(this);
   }
 
   onMemberChanged(member: Member): void {
@@ -174,6 +188,7 @@ export class Balanced implements Backend, MemberOwner, TimerOwner {
     for (let left = this.#waiting.length; left > 0; left--) this.#waiting.shift()?.refuse(Cause.Failfast, this.path);
     for (const seeker of this.#seekers.splice(0)) seeker.onNoTarget(Cause.Failfast);
     this.#count();
+    this.#checkSought();
   }
 
   #give(call: Call, member: Member): void {
@@ -204,6 +219,11 @@ export class Balanced implements Backend, MemberOwner, TimerOwner {
       else this.#seekers.shift()?.onTarget(member.target);
     }
     this.#series.queued(this.#waiting.length + this.#seekers.length);
+    this.#checkSought();
+  }
+
+  #checkSought(): void {
+    if (!this.sought) this.#owner.onUnsought(this);
   }
 
   #moveOn(calls: CallQueue): void {

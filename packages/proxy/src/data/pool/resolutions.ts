@@ -1,8 +1,9 @@
+import type { SeriesGroup } from "@bowline/metrics";
 import { EndpointSet, type EndpointsUpdate } from "@bowline/model";
 import type { FromData } from "../../boundary.ts";
 import type { Side } from "../side.ts";
 import { type BalancerFamilies, BalancerSeries } from "../telemetry/balancer-series.ts";
-import { Balanced, type BalancedOptions } from "./balanced.ts";
+import { Balanced, type BalancedOptions, type BalancedOwner } from "./balanced.ts";
 import { Forwards } from "./forwards.ts";
 
 /** What the control plane says of one path, for all who balance over it. */
@@ -12,16 +13,23 @@ interface Resolution {
   readonly users: Set<Balanced>;
 }
 
+/** How a balanced service is found, and its series. */
+interface Kept {
+  readonly key: string;
+  readonly group: SeriesGroup;
+}
+
 /** Says what this thread wants from the main thread. */
 export type Post = (message: FromData) => void;
 
 /** The balanced services of this data thread: each made once for all routes that lead to it, gone with the last one. */
-export class Resolutions {
+export class Resolutions implements BalancedOwner {
   readonly forwards: Forwards;
   readonly #side: Side;
   readonly #post: Post;
   readonly #resolutions = new Map<string, Resolution>();
   readonly #balanced = new Map<string, Balanced>();
+  readonly #kept = new Map<Balanced, Kept>();
 
   constructor(side: Side, post: Post) {
     this.#side = side;
@@ -35,25 +43,30 @@ export class Resolutions {
    */
   acquire(options: BalancedOptions, families: BalancerFamilies, labelText: string): Balanced {
     const key = JSON.stringify([options, families.endpoints.name, labelText]);
-    let balanced = this.#balanced.get(key);
-    if (balanced === undefined) {
-      const group = this.#side.plane.registry.group();
-      group.pin();
-      const series = new BalancerSeries(group, families, labelText, options.queue.failfastTimeoutMs);
-      balanced = new Balanced(this.#side, options, series, () => {
-        group.retire();
-        this.#balanced.delete(key);
-      });
-      this.#balanced.set(key, balanced);
-      this.#join(balanced);
+    const known = this.#balanced.get(key);
+    if (known !== undefined) {
+      known.users += 1;
+      return known;
     }
-    balanced.users += 1;
+    const group = this.#side.plane.registry.group();
+    group.pin();
+    const series = new BalancerSeries(group, families, labelText, options.queue.failfastTimeoutMs);
+    const balanced = new Balanced(this.#side, options, series, this);
+    balanced.users = 1;
+    this.#balanced.set(key, balanced);
+    this.#kept.set(balanced, { key, group });
+    this.#join(balanced);
     return balanced;
   }
 
   release(balanced: Balanced): void {
     balanced.users -= 1;
-    if (balanced.users > 0) return;
+    // Connections that wait there for an endpoint wait on.
+    if (!balanced.sought) this.onUnsought(balanced);
+  }
+
+  onUnsought(balanced: Balanced): void {
+    if (balanced.users > 0 || !this.#kept.has(balanced)) return;
     const { path } = balanced;
     const resolution = this.#resolutions.get(path)!;
     resolution.users.delete(balanced);
@@ -61,6 +74,13 @@ export class Resolutions {
     if (resolution.users.size > 0) return;
     this.#resolutions.delete(path);
     this.#post({ kind: "unresolve", path });
+  }
+
+  onRetired(balanced: Balanced): void {
+    const { key, group } = this.#kept.get(balanced)!;
+    group.retire();
+    this.#balanced.delete(key);
+    this.#kept.delete(balanced);
   }
 
   onEndpoints(path: string, update: EndpointsUpdate): void {
