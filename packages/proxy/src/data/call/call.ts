@@ -1,7 +1,8 @@
 import type { TurnEnd } from "@bowline/loop";
 import { SentBody, Verdict } from "@bowline/model";
 import { ErrorCode, FieldList, type Http2Stream, ResetBy } from "@bowline/wire";
-import { Cause, connectCause, FAILURES } from "../failures.ts";
+import { Cause, connectCause } from "../failures.ts";
+import { errorTrailers } from "../http2/errors.ts";
 import type { Logical } from "../pool/logical.ts";
 import type { Member } from "../pool/member.ts";
 import { HeadStep, type RouteRun } from "../route/route-run.ts";
@@ -14,6 +15,7 @@ import { CallCounts } from "./call-counts.ts";
 import type { CallQueue } from "./call-queue.ts";
 import type { Answerer, Asker } from "./ends.ts";
 import type { HeadBytes } from "./head-bytes.ts";
+import { keptCopy } from "./kept-copy.ts";
 import { MemberUse, verdictOf } from "./member-use.ts";
 import type { RequestPlan } from "./request-plan.ts";
 import { NO_GRPC_STATUS, planResponse } from "./response-plan.ts";
@@ -165,7 +167,7 @@ export class Call implements TurnEnd {
   onRequestTrailers(fields: FieldList): void {
     this.#askDone = true;
     // Kept in any case: the request may have to be sent again.
-    this.#requestTrailers = copyOf(fields);
+    this.#requestTrailers = keptCopy(fields);
     this.#countHead(fields);
     if (this.answerer === null || this.#requestWaits) return;
     this.answerer.sendTrailers(this, fields);
@@ -242,7 +244,7 @@ export class Call implements TurnEnd {
       const step = run.onHead(plan.status, plan.grpcStatus, last);
       if (step === HeadStep.Retried) return;
       if (step === HeadStep.Hold) {
-        run.heldHead = copyOf(plan.fields);
+        run.heldHead = keptCopy(plan.fields);
         return;
       }
     }
@@ -290,7 +292,7 @@ export class Call implements TurnEnd {
     if (plan.grpcStatus !== NO_GRPC_STATUS) this.#grpcStatus = plan.grpcStatus;
     this.#answerDone = true;
     if (this.#responseQueue.bytes > 0) {
-      this.#responseTrailers = copyOf(plan.fields);
+      this.#responseTrailers = keptCopy(plan.fields);
       return;
     }
     asker.sendTrailers(this, plan.fields);
@@ -403,7 +405,7 @@ export class Call implements TurnEnd {
     this.asker = null;
     if (asker !== null) {
       if (this.grpc && this.#responseQueue.bytes === 0) {
-        asker.sendTrailers(this, timeoutTrailers());
+        asker.sendTrailers(this, errorTrailers(Cause.RouteTimeout));
         this.#stopAsker(asker, ErrorCode.NoError);
       } else {
         asker.breakOff(this, ErrorCode.Cancel);
@@ -593,18 +595,4 @@ export class Call implements TurnEnd {
     run?.release();
     this.#side.calls.release(this);
   }
-}
-
-function timeoutTrailers(): FieldList {
-  const fields = new FieldList();
-  fields.addText("grpc-status", String(FAILURES[Cause.RouteTimeout].grpcStatus));
-  fields.addText("grpc-message", FAILURES[Cause.RouteTimeout].message);
-  return fields;
-}
-
-function copyOf(fields: FieldList): FieldList {
-  if (fields.shared) return fields;
-  const copy = new FieldList();
-  copy.copyFrom(fields);
-  return copy;
 }

@@ -3,7 +3,7 @@
  * bytes stand for 64 KiB of them (CVE-2026-49975), and a connection may have thousands of requests: 10,000 with the usual
  * kilobyte are within this.
  */
-export const HEAD_BYTES_MAX: number = 16 << 20;
+const HEAD_BYTES_MAX: number = 16 << 20;
 
 /** Counts them. */
 export class HeadBytes {

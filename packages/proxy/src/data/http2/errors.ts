@@ -30,3 +30,12 @@ export function writeErrorFields(cause: Cause, detail: string, grpc: boolean, in
 function percentEncode(text: string): string {
   return text.replace(/[^ -$&-~]/g, (char) => encodeURIComponent(char));
 }
+
+/** Trailers for a gRPC response that began and cannot be completed. */
+export function errorTrailers(cause: Cause): FieldList {
+  const { grpcStatus, message } = FAILURES[cause];
+  const fields = new FieldList();
+  fields.addText("grpc-status", String(grpcStatus));
+  fields.addText("grpc-message", percentEncode(message));
+  return fields;
+}
