@@ -45,7 +45,8 @@ describe.each(MANNERS)("%s", (manner) => {
     using caller = await world.caller(manner, service.vip);
     const tallied = await tally(caller, 200);
     expect([...tallied.keys()].toSorted()).toEqual(all.map(({ name }) => name).toSorted());
-    for (const count of tallied.values()) expect(count).toBeGreaterThan(10);
+    // One whose first answer was slow gets few for a while, and all of this takes little longer.
+    for (const count of tallied.values()) expect(count).toBeGreaterThan(3);
   }, 20_000);
 
   test("a slow endpoint gets few requests", async () => {
