@@ -82,7 +82,7 @@ const rows: Row[] = [
     fail: (route, connect) => withApp(route, connect, (server) => server.send("220 smtp.example ESMTP\r\n\r\n")),
     status: 502,
     cause: "bad-response",
-    error: "the response is not valid HTTP/1",
+    error: "the response is not valid HTTP",
     label: "unexpected",
   },
   {
@@ -95,7 +95,7 @@ const rows: Row[] = [
       }),
     status: 502,
     cause: "bad-response",
-    error: "the response is not valid HTTP/1 (connection ended within the response head)",
+    error: "the response is not valid HTTP (connection ended within the response head)",
     label: "unexpected",
   },
   {
@@ -105,7 +105,7 @@ const rows: Row[] = [
       send(await connect({ port: mesh.port(route) }), "GET / HTTP/1.1\r\nHost: a\r\nBad Name: 1\r\n\r\n"),
     status: 400,
     cause: "bad-request",
-    error: "the request is not valid HTTP/1",
+    error: "the request is not valid HTTP",
     label: "unexpected",
     clientFault: true,
   },

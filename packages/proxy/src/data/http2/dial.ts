@@ -71,11 +71,6 @@ export class Http2Pool implements TimerOwner {
     this.#connectIfWanted();
   }
 
-  /** Connects unless there is a connection; for an owner that wants to know whether the endpoint can be reached. */
-  probe(): void {
-    if (this.#clients.length === 0 && !this.#reconnectTimer.scheduled) this.#connect();
-  }
-
   /** The endpoint is no longer one: no new calls; waiting ones are the caller's. */
   retire(): CallQueue {
     this.#retired = true;
