@@ -198,6 +198,7 @@ class Told {
   }
 
   hear(update: EndpointsUpdate, nowMs: number): void {
+    const before = new Map(this.#endpoints);
     if (update.kind === "gone" || update.kind === "reset" || (this.#replace && update.add.length > 0)) {
       this.#endpoints = new Map();
       this.#replace = false;
@@ -211,7 +212,9 @@ class Told {
     this.#heardMs = nowMs;
     for (const [key, refusals] of this.#refusals)
       if (refusals.stale || !this.#endpoints.has(key)) this.#refusals.delete(key);
-    if (update.kind === "delta") for (const endpoint of update.add) this.#refusals.delete(endpointKey(endpoint));
+    // What was learnt about an address stays true of the endpoint it was learnt about, however often that is named.
+    for (const [key, endpoint] of this.#endpoints)
+      if (JSON.stringify(before.get(key)) !== JSON.stringify(endpoint)) this.#refusals.delete(key);
   }
 
   tried(key: string, accepted: boolean, nowMs: number): void {
