@@ -14,6 +14,7 @@ export {
   type ServiceEnv,
   SPIRE_BACKOFF_ENV,
 } from "./env.ts";
+export { GrpcStatus, grpcStatusName } from "./grpc-status.ts";
 export { L5D_HEADERS } from "./headers.ts";
 export {
   IGNORE_LOOPBACK_RULE,

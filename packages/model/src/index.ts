@@ -2,7 +2,14 @@ export { chooseBackend, chooseOverride, liveOverrides, NO_BACKEND, profileDecide
 export { Balancer } from "./balance/balancer.ts";
 export type { Slot } from "./balance/slot.ts";
 export { Breaker, BreakerState, Verdict } from "./breaker/breaker.ts";
-export { Classification, isPenalized, NO_GRPC_STATUS, parseGrpcStatus } from "./classify/classify.ts";
+export {
+  Classification,
+  isFailure,
+  isPenalized,
+  NO_GRPC_STATUS,
+  parseGrpcStatus,
+  verdictOf,
+} from "./classify/classify.ts";
 export { parseRetryAfter, parseRetryPushback } from "./classify/retry-after.ts";
 export { type EndpointChange, type EndpointChanges, EndpointSet, STALE_AFTER_MS } from "./endpoints/endpoint-set.ts";
 export { sameEndpoint, sameTransport } from "./endpoints/same-endpoint.ts";

@@ -32,6 +32,7 @@ export { rewriteHead, rewrittenHeadBytes } from "./http1/rewrite-head.ts";
 export { methodOf } from "./http1/start-line.ts";
 export { Http2Connection } from "./http2/connection.ts";
 export {
+  copyBytes,
   FIELD_LIST_STRIDE,
   FIELD_META,
   FIELD_NAME_AT,

@@ -51,7 +51,7 @@ export class Classification {
       return;
     }
     // Trailers may bring a status yet, and overrule this.
-    this.#decide(status >= 500 && status <= 599);
+    this.#decide(isFailure(status, NO_GRPC_STATUS));
     this.decided = classes.length === 0 && !grpc;
   }
 
@@ -75,23 +75,30 @@ export class Classification {
 
   /** What a breaker makes of it. */
   verdict(): Verdict {
-    if (this.failure) return Verdict.Failure;
-    const limited =
-      this.grpcStatus === NO_GRPC_STATUS
-        ? this.status === TOO_MANY_REQUESTS
-        : this.grpcStatus === GRPC_RESOURCE_EXHAUSTED;
-    return limited ? Verdict.RateLimited : Verdict.Success;
+    return verdictOf(this.failure, this.status, this.grpcStatus);
   }
 
   #decideGrpc(grpcStatus: number): void {
     this.grpcStatus = grpcStatus;
-    this.#decide(GRPC_FAILURES.has(grpcStatus));
+    this.#decide(isFailure(this.status, grpcStatus));
   }
 
   #decide(failure: boolean): void {
     this.failure = failure;
     this.decided = true;
   }
+}
+
+/** Whether a complete response is its server's failure where no profile says otherwise. */
+export function isFailure(status: number, grpcStatus: number): boolean {
+  return grpcStatus === NO_GRPC_STATUS ? status >= 500 && status <= 599 : GRPC_FAILURES.has(grpcStatus);
+}
+
+/** What a breaker makes of a response whose class is known: being rate limited is no failure, but no success either. */
+export function verdictOf(failure: boolean, status: number, grpcStatus: number): Verdict {
+  if (failure) return Verdict.Failure;
+  const limited = grpcStatus === NO_GRPC_STATUS ? status === TOO_MANY_REQUESTS : grpcStatus === GRPC_RESOURCE_EXHAUSTED;
+  return limited ? Verdict.RateLimited : Verdict.Success;
 }
 
 /** The code a grpc-status field's value stands for; a number that is no code of gRPC counts as unknown. */

@@ -1,3 +1,4 @@
+import { GrpcStatus } from "@bowline/contracts";
 import { Errno } from "@bowline/loop";
 
 /** Everything that can go wrong with a request or connection, as numbers for the hot path. */
@@ -47,16 +48,6 @@ export interface Failure {
   readonly closes: boolean;
 }
 
-const Grpc = {
-  InvalidArgument: 3,
-  DeadlineExceeded: 4,
-  NotFound: 5,
-  PermissionDenied: 7,
-  ResourceExhausted: 8,
-  Internal: 13,
-  Unavailable: 14,
-} as const;
-
 /** What says nothing about the connection: the next request may be another matter. */
 const KEPT_OPEN: ReadonlySet<string> = new Set(["route-not-found", "route-timeout", "forbidden"]);
 
@@ -73,45 +64,63 @@ function failure(
 
 /** The one table of failures (proxy-facts §4.11): statuses, metric label, name and text of each cause. */
 export const FAILURES: Readonly<Record<Cause, Failure>> = {
-  [Cause.ConnectRefused]: failure("connect-refused", 502, Grpc.Unavailable, "i/o", "connection refused"),
-  [Cause.ConnectTimeout]: failure("connect-timeout", 504, Grpc.DeadlineExceeded, "i/o", "connect timed out"),
-  [Cause.ConnectUnreachable]: failure("connect-unreachable", 502, Grpc.Unavailable, "i/o", "destination unreachable"),
-  [Cause.ConnectFailed]: failure("connect-failed", 502, Grpc.Unavailable, "i/o", "connect failed"),
+  [Cause.ConnectRefused]: failure("connect-refused", 502, GrpcStatus.Unavailable, "i/o", "connection refused"),
+  [Cause.ConnectTimeout]: failure("connect-timeout", 504, GrpcStatus.DeadlineExceeded, "i/o", "connect timed out"),
+  [Cause.ConnectUnreachable]: failure(
+    "connect-unreachable",
+    502,
+    GrpcStatus.Unavailable,
+    "i/o",
+    "destination unreachable",
+  ),
+  [Cause.ConnectFailed]: failure("connect-failed", 502, GrpcStatus.Unavailable, "i/o", "connect failed"),
   [Cause.NoSockets]: failure(
     "no-sockets",
     503,
-    Grpc.Unavailable,
+    GrpcStatus.Unavailable,
     "loadshed",
     "no file descriptor left for a connection",
   ),
   [Cause.UpstreamClosed]: failure(
     "upstream-closed",
     502,
-    Grpc.Unavailable,
+    GrpcStatus.Unavailable,
     "i/o",
     "connection closed before a response",
   ),
-  [Cause.UpstreamReset]: failure("upstream-reset", 502, Grpc.Unavailable, "i/o", "connection reset before a response"),
-  [Cause.BadResponse]: failure("bad-response", 502, Grpc.Unavailable, "unexpected", "the response is not valid HTTP"),
-  [Cause.LoadShed]: failure("load-shed", 503, Grpc.Unavailable, "loadshed", "too many requests in flight"),
+  [Cause.UpstreamReset]: failure(
+    "upstream-reset",
+    502,
+    GrpcStatus.Unavailable,
+    "i/o",
+    "connection reset before a response",
+  ),
+  [Cause.BadResponse]: failure(
+    "bad-response",
+    502,
+    GrpcStatus.Unavailable,
+    "unexpected",
+    "the response is not valid HTTP",
+  ),
+  [Cause.LoadShed]: failure("load-shed", 503, GrpcStatus.Unavailable, "loadshed", "too many requests in flight"),
   [Cause.InboundLoop]: failure(
     "inbound-loop",
     403,
-    Grpc.PermissionDenied,
+    GrpcStatus.PermissionDenied,
     "unexpected",
     "the request is addressed to the proxy itself",
   ),
   [Cause.OutboundLoop]: failure(
     "outbound-loop",
     502,
-    Grpc.Unavailable,
+    GrpcStatus.Unavailable,
     "i/o",
     "the request is addressed to the proxy itself",
   ),
   [Cause.BadRequest]: failure(
     "bad-request",
     400,
-    Grpc.InvalidArgument,
+    GrpcStatus.InvalidArgument,
     "unexpected",
     "the request is not valid HTTP",
     true,
@@ -119,7 +128,7 @@ export const FAILURES: Readonly<Record<Cause, Failure>> = {
   [Cause.HeadTooLarge]: failure(
     "head-too-large",
     431,
-    Grpc.ResourceExhausted,
+    GrpcStatus.ResourceExhausted,
     "unexpected",
     "the request head is too large",
     true,
@@ -127,7 +136,7 @@ export const FAILURES: Readonly<Record<Cause, Failure>> = {
   [Cause.HeadTimeout]: failure(
     "head-timeout",
     408,
-    Grpc.DeadlineExceeded,
+    GrpcStatus.DeadlineExceeded,
     "unexpected",
     "the request head did not arrive in time",
     true,
@@ -135,42 +144,66 @@ export const FAILURES: Readonly<Record<Cause, Failure>> = {
   [Cause.DestinationNotAllowed]: failure(
     "destination-not-allowed",
     0,
-    Grpc.PermissionDenied,
+    GrpcStatus.PermissionDenied,
     "unexpected",
     "not an address of this pod",
   ),
   [Cause.ResponseTruncated]: failure(
     "response-truncated",
     0,
-    Grpc.Unavailable,
+    GrpcStatus.Unavailable,
     "i/o",
     "connection lost within a response",
   ),
   [Cause.TlsDetectTimeout]: failure(
     "tls-detect-timeout",
     0,
-    Grpc.DeadlineExceeded,
+    GrpcStatus.DeadlineExceeded,
     "tls detection timeout",
     "no complete ClientHello in time",
   ),
-  [Cause.Failfast]: failure("failfast", 504, Grpc.DeadlineExceeded, "failfast", "no endpoint could be reached in time"),
-  [Cause.RouteNotFound]: failure("route-not-found", 404, Grpc.NotFound, "unexpected", "no route matches the request"),
+  [Cause.Failfast]: failure(
+    "failfast",
+    504,
+    GrpcStatus.DeadlineExceeded,
+    "failfast",
+    "no endpoint could be reached in time",
+  ),
+  [Cause.RouteNotFound]: failure(
+    "route-not-found",
+    404,
+    GrpcStatus.NotFound,
+    "unexpected",
+    "no route matches the request",
+  ),
   [Cause.RouteTimeout]: failure(
     "route-timeout",
     504,
-    Grpc.DeadlineExceeded,
+    GrpcStatus.DeadlineExceeded,
     "response timeout",
     "the route's time for a response is over",
   ),
   [Cause.InvalidPolicy]: failure(
     "invalid-policy",
     500,
-    Grpc.Internal,
+    GrpcStatus.Internal,
     "unexpected",
     "the control plane sent a policy that cannot be followed",
   ),
-  [Cause.NoDispatcher]: failure("no-dispatcher", 502, Grpc.Unavailable, "unexpected", "the backend has no dispatcher"),
-  [Cause.Forbidden]: failure("forbidden", 403, Grpc.PermissionDenied, "unexpected", "the route forbids the connection"),
+  [Cause.NoDispatcher]: failure(
+    "no-dispatcher",
+    502,
+    GrpcStatus.Unavailable,
+    "unexpected",
+    "the backend has no dispatcher",
+  ),
+  [Cause.Forbidden]: failure(
+    "forbidden",
+    403,
+    GrpcStatus.PermissionDenied,
+    "unexpected",
+    "the route forbids the connection",
+  ),
 };
 
 /** The cause for an errno that connecting ended with. */

@@ -102,12 +102,18 @@ export class FieldList {
 
   valueIs(index: number, value: Uint8Array): boolean {
     const entry = index * FIELD_LIST_STRIDE;
+    const length = this.entries[entry + FIELD_VALUE_END]! - this.entries[entry + FIELD_VALUE_AT]!;
+    return length === value.length && this.valueStartsWith(index, value);
+  }
+
+  valueStartsWith(index: number, prefix: Uint8Array): boolean {
+    const entry = index * FIELD_LIST_STRIDE;
     const at = this.entries[entry + FIELD_VALUE_AT]!;
-    const length = value.length;
-    if (this.entries[entry + FIELD_VALUE_END]! - at !== length) return false;
+    const length = prefix.length;
+    if (this.entries[entry + FIELD_VALUE_END]! - at < length) return false;
     const bytes = this.bytes;
     for (let i = 0; i < length; i++) {
-      if (bytes[at + i] !== value[i]) return false;
+      if (bytes[at + i] !== prefix[i]) return false;
     }
     return true;
   }

@@ -1,4 +1,5 @@
 import type { Buf, BufPool } from "@bowline/loop";
+import { copyBytes } from "@bowline/wire";
 
 /** Small first: most of what has to wait is the rest of one message. */
 const FIRST_BYTES = 4096;
@@ -27,7 +28,7 @@ export class ByteQueue {
         this.#end = 0;
       }
       const count = Math.min(end - from, tail.bytes.length - this.#end);
-      tail.bytes.set(bytes.subarray(from, from + count), this.#end);
+      copyBytes(bytes, from, from + count, tail.bytes, this.#end);
       this.#end += count;
       from += count;
     }

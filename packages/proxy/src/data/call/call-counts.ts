@@ -1,11 +1,11 @@
 import type { Histogram } from "@bowline/metrics";
+import { NO_GRPC_STATUS } from "@bowline/model";
 import type { FieldList } from "@bowline/wire";
 import type { Side } from "../side.ts";
 import type { Target } from "../target.ts";
 import { type HttpSeries, MISSING_GRPC_STATUS, type ResponseError } from "../telemetry/http-series.ts";
 import type { InboundRouteSeries } from "../telemetry/inbound-route-series.ts";
 import { authorityOf } from "./authority.ts";
-import { NO_GRPC_STATUS } from "./response-plan.ts";
 
 /** What is counted of one call, beside what its route counts. Reused with the call. */
 export class CallCounts {

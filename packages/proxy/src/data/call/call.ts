@@ -1,5 +1,5 @@
 import type { TurnEnd } from "@bowline/loop";
-import { SentBody, Verdict } from "@bowline/model";
+import { NO_GRPC_STATUS, SentBody, Verdict } from "@bowline/model";
 import { ErrorCode, FieldList, type Http2Stream, ResetBy } from "@bowline/wire";
 import { Cause, connectCause } from "../failures.ts";
 import { errorTrailers } from "../http2/errors.ts";
@@ -16,9 +16,9 @@ import type { CallQueue } from "./call-queue.ts";
 import type { Answerer, Asker } from "./ends.ts";
 import type { HeadBytes } from "./head-bytes.ts";
 import { keptCopy } from "./kept-copy.ts";
-import { MemberUse, verdictOf } from "./member-use.ts";
+import { MemberUse } from "./member-use.ts";
 import type { RequestPlan } from "./request-plan.ts";
-import { NO_GRPC_STATUS, planResponse } from "./response-plan.ts";
+import { planResponse } from "./response-plan.ts";
 import { SentCopy } from "./sent-copy.ts";
 
 /** A head's memory is kept for the next call up to this size. */
@@ -431,7 +431,7 @@ export class Call implements TurnEnd {
     if (target !== null) {
       if (this.#status !== 0) {
         this.counts.complete(this.#status, this.#grpcStatus, false);
-        this.#use.judged(verdictOf(this.#status, this.#grpcStatus));
+        this.#use.answered(this.#status, this.#grpcStatus);
       }
       this.unassigned();
     }
@@ -510,7 +510,7 @@ export class Call implements TurnEnd {
   #given(): void {
     this.#givenDone = true;
     const grpcStatus = this.#complete();
-    this.#use.judged(verdictOf(this.#status, grpcStatus));
+    this.#use.answered(this.#status, grpcStatus);
     this.run?.end(this.#status, this.#grpcStatus, "");
     this.counts.ended(this.#status);
     this.#settle();

@@ -1,6 +1,5 @@
-import { isPenalized, Verdict } from "@bowline/model";
+import { isFailure, isPenalized, type Verdict, verdictOf } from "@bowline/model";
 import type { Member } from "../pool/member.ts";
-import { isFailure } from "../telemetry/http-series.ts";
 
 /** A call as its endpoint's balancer and breaker see it. Reused with the call. */
 export class MemberUse {
@@ -38,6 +37,11 @@ export class MemberUse {
     if (!this.#loadEnded && this.member !== null) this.#endLoad(this.member);
   }
 
+  /** There is a complete response. */
+  answered(status: number, grpcStatus: number): void {
+    this.judged(verdictOf(isFailure(status, grpcStatus), status, grpcStatus));
+  }
+
   /** The endpoint's answer, or its failure, is known. */
   judged(verdict: Verdict): void {
     const { member } = this;
@@ -60,10 +64,4 @@ export class MemberUse {
     this.#loadEnded = true;
     member.measured(this.#startMs);
   }
-}
-
-/** By the default classes; 429 and gRPC's RESOURCE_EXHAUSTED are no failures, but no successes either. */
-export function verdictOf(status: number, grpcStatus: number): Verdict {
-  if (isFailure(status, grpcStatus)) return Verdict.Failure;
-  return status === 429 || grpcStatus === 8 ? Verdict.RateLimited : Verdict.Success;
 }

@@ -36,7 +36,7 @@ export class RequestPlan {
           this.connect = fields.valueIs(i, CONNECT);
           break;
         case NameId.ContentType:
-          this.grpc = startsWith(fields, i, GRPC);
+          this.grpc = fields.valueStartsWith(i, GRPC);
           break;
         case NameId.L5dOrigProto:
           // From an application, outbound, it would only make the other proxy misread the request.
@@ -75,14 +75,4 @@ export function mutableCopy(fields: FieldList): FieldList {
   const copy = new FieldList();
   copy.copyFrom(fields);
   return copy;
-}
-
-function startsWith(fields: FieldList, index: number, prefix: Uint8Array): boolean {
-  const { bytes, entries } = fields;
-  const at = entries[index * 4 + 1]!;
-  if (entries[index * 4 + 2]! - at < prefix.length) return false;
-  for (let i = 0; i < prefix.length; i++) {
-    if (bytes[at + i] !== prefix[i]) return false;
-  }
-  return true;
 }

@@ -1,10 +1,7 @@
 import type { Direction } from "@bowline/contracts";
-import { parseRetryAfter, parseRetryPushback } from "@bowline/model";
-import { FieldList, NameId } from "@bowline/wire";
+import { NO_GRPC_STATUS, parseRetryAfter, parseRetryPushback } from "@bowline/model";
+import { FIELD_LIST_STRIDE, FIELD_VALUE_AT, FIELD_VALUE_END, FieldList, NameId } from "@bowline/wire";
 import { mutableCopy } from "./request-plan.ts";
-
-/** There is no grpc-status. */
-export const NO_GRPC_STATUS = -1;
 
 const GRPC_STATUS_MAX = 16;
 const UNKNOWN_GRPC_STATUS = 2;
@@ -77,8 +74,8 @@ export function planResponse(fields: FieldList, scratch: ResponsePlan): Response
 /** The value as a number of at most four digits, or -1. */
 function decimal(fields: FieldList, index: number): number {
   const { bytes, entries } = fields;
-  const at = entries[index * 4 + 1]!;
-  const end = entries[index * 4 + 2]!;
+  const at = entries[index * FIELD_LIST_STRIDE + FIELD_VALUE_AT]!;
+  const end = entries[index * FIELD_LIST_STRIDE + FIELD_VALUE_END]!;
   if (end === at || end - at > 4) return -1;
   let number = 0;
   for (let i = at; i < end; i++) {

@@ -1,3 +1,5 @@
+import { copyBytes } from "@bowline/wire";
+
 const NO_BYTES = new Uint8Array(0);
 const FIRST_BYTES = 256;
 /** Kept for the next call; larger ones are left to the collector. */
@@ -21,7 +23,7 @@ export class SentCopy {
       return;
     }
     if (length > this.bytes.length) this.#grow(length);
-    this.bytes.set(bytes.subarray(at, end), this.length);
+    copyBytes(bytes, at, end, this.bytes, this.length);
     this.length = length;
   }
 

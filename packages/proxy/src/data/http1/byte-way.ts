@@ -1,8 +1,8 @@
 import { L5D_HEADERS } from "@bowline/contracts";
 import { type Buf, type Stream, WriteResult } from "@bowline/loop";
+import { NO_GRPC_STATUS } from "@bowline/model";
 import { chunkErrorReason, type Head, markField, markFraming, markHopByHop, rewriteHead } from "@bowline/wire";
 import { asciiBytes } from "../ascii-bytes.ts";
-import { NO_GRPC_STATUS } from "../call/response-plan.ts";
 import { Cause, connectCause } from "../failures.ts";
 import type { Side } from "../side.ts";
 import type { Target } from "../target.ts";

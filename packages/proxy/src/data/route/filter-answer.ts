@@ -1,11 +1,6 @@
-import { L5D_HEADERS } from "@bowline/contracts";
+import { GrpcStatus, L5D_HEADERS } from "@bowline/contracts";
 import type { FilterAnswer } from "@bowline/model";
 import { FieldList } from "@bowline/wire";
-
-/** What a filter of HTTP answers to a gRPC call (proxy-facts §4.11). */
-const GRPC_FAILED_PRECONDITION = 9;
-const GRPC_NOT_FOUND = 5;
-const GRPC_INTERNAL = 13;
 
 /** The response that a filter gives in place of a backend. */
 export function filterAnswerFields(answer: FilterAnswer, grpc: boolean, informational: boolean): FieldList {
@@ -38,16 +33,17 @@ function httpStatus(answer: FilterAnswer): number {
   }
 }
 
+/** What a call gets in place of what the filter says in HTTP (proxy-facts §4.11). */
 function grpcCode(answer: FilterAnswer): number {
   switch (answer.kind) {
     case "fail":
-      return GRPC_FAILED_PRECONDITION;
+      return GrpcStatus.FailedPrecondition;
     case "grpc-fail":
       return answer.code;
     case "redirect":
-      return GRPC_NOT_FOUND;
+      return GrpcStatus.NotFound;
     case "error":
-      return GRPC_INTERNAL;
+      return GrpcStatus.Internal;
     default:
       return unreachable(answer);
   }

@@ -1,9 +1,8 @@
 import { type Counter, type Histogram, joinLabels, type LabelPair, labels, type SeriesGroup } from "@bowline/metrics";
+import { isFailure } from "@bowline/model";
 import { type ErrorCode, ResetBy } from "@bowline/wire";
 import { LATENCY, REQUESTS, RESPONSES } from "./families.ts";
 
-/** gRPC statuses that count as failures: the server's fault rather than the client's (proxy-facts §5.2). */
-const GRPC_FAILURES: ReadonlySet<number> = new Set([2, 4, 7, 13, 14, 15]);
 /** In place of a status: a gRPC response that ended without one. Linkerd counts it as unknown, and yet as a success. */
 export const MISSING_GRPC_STATUS = 17;
 const UNKNOWN_GRPC_STATUS = 2;
@@ -120,11 +119,6 @@ export class HttpSeries {
       labels([...status, ["classification", classification], ["grpc_status", grpcStatus], ["error", error]]),
     );
   }
-}
-
-/** Whether a response is its server's failure, by the default classes. */
-export function isFailure(status: number, grpcStatus: number): boolean {
-  return grpcStatus >= 0 ? GRPC_FAILURES.has(grpcStatus) : status >= 500;
 }
 
 function statusLabel(status: number): LabelPair {

@@ -1,4 +1,4 @@
-import { type RouteMetricNames, routeMetricNames } from "@bowline/contracts";
+import { type GrpcStatus, grpcStatusName, type RouteMetricNames, routeMetricNames } from "@bowline/contracts";
 import { Counter, type Family, type Histogram, joinLabels, labels, type SeriesGroup } from "@bowline/metrics";
 import type { Meta } from "@bowline/model";
 import { ErrorCode, ResetBy } from "@bowline/wire";
@@ -86,27 +86,6 @@ export function routeFamilyOrder(of: RouteFamilies): readonly Family[] {
     of.backendFrames,
   ];
 }
-
-/** Names of gRPC's codes as the label says them. */
-const GRPC_NAMES: readonly string[] = [
-  "OK",
-  "CANCELLED",
-  "UNKNOWN",
-  "INVALID_ARGUMENT",
-  "DEADLINE_EXCEEDED",
-  "NOT_FOUND",
-  "ALREADY_EXISTS",
-  "PERMISSION_DENIED",
-  "RESOURCE_EXHAUSTED",
-  "FAILED_PRECONDITION",
-  "ABORTED",
-  "OUT_OF_RANGE",
-  "UNIMPLEMENTED",
-  "INTERNAL",
-  "UNAVAILABLE",
-  "DATA_LOSS",
-  "UNAUTHENTICATED",
-];
 
 /** Why there was no complete response, as the `error` label says it. */
 export type RouteError =
@@ -204,7 +183,7 @@ class StatusCounters {
   }
 
   #statusText(status: number): string {
-    if (this.#statusLabel === "grpc_status") return GRPC_NAMES[status] ?? "UNKNOWN";
+    if (this.#statusLabel === "grpc_status") return grpcStatusName(status as GrpcStatus);
     return status < 0 ? "" : String(status);
   }
 }
