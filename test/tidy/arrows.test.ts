@@ -20,7 +20,7 @@ const ARROWS: Readonly<Record<string, readonly string[] | "all">> = {
   "control-plane": ["kube", "model", "metrics", "contracts", "grpc"],
   viz: ["kube", "metrics", "contracts", "grpc"],
   web: ["model"],
-  local: ["kube", "contracts"],
+  local: ["kube", "contracts", "sys"],
   cli: "all",
   // The sample application knows nothing of the mesh; what sets it up uses the testkit's namespaces and reads metrics.
   demo: ["testkit", "metrics"],
