@@ -1,3 +1,16 @@
+export {
+  ADMISSION_WEBHOOKS_LABEL,
+  CONFIG_ALPHA_PREFIX,
+  CONFIG_ANNOTATION,
+  CONFIG_BETA_PREFIX,
+  CONFIG_PREFIX,
+  CREATED_BY_ANNOTATION,
+  INJECT_ANNOTATION,
+  LINKERD_PREFIX,
+  OTEL_RESOURCE_PREFIX,
+  PROXY_VERSION_ANNOTATION,
+  TRUST_ROOT_ANNOTATION,
+} from "./annotations.ts";
 export { parseDurationMs } from "./duration.ts";
 export {
   type BackoffEnv,
@@ -17,6 +30,29 @@ export {
 export { GrpcStatus, grpcStatusName } from "./grpc-status.ts";
 export { L5D_HEADERS } from "./headers.ts";
 export {
+  ADMIN_PORT_NAME,
+  AWAIT_PATH,
+  CONTROL_PORT_NAME,
+  DEBUG_CONTAINER,
+  END_ENTITY_DIR,
+  END_ENTITY_VOLUME,
+  IDENTITY_AUDIENCE,
+  IDENTITY_TOKEN_DIR,
+  IDENTITY_TOKEN_VOLUME,
+  INIT_CONTAINER,
+  LINKERD_CONFIG,
+  LINKERD_CONFIG_KEY,
+  NETWORK_VALIDATOR_PATH,
+  PROXY_CONTAINER,
+  PROXY_INIT_PATH,
+  PROXY_PORT_NAME,
+  SERVICE_ACCOUNT_DIR,
+  TRUST_ROOTS,
+  TRUST_ROOTS_KEY,
+  VALIDATOR_CONTAINER,
+  XTABLES_LOCK_VOLUME,
+} from "./injected-names.ts";
+export {
   IGNORE_LOOPBACK_RULE,
   IGNORE_PORT_RULE_PREFIX,
   IGNORE_PROXY_GID_RULE,
@@ -31,6 +67,15 @@ export {
   RULE_COMMENT_PREFIX,
 } from "./iptables.ts";
 export {
+  CNI_RESOURCE_LABEL,
+  CONTROL_PLANE_COMPONENT_LABEL,
+  CONTROL_PLANE_NS_LABEL,
+  EXTENSION_LABEL,
+  IS_CONTROL_PLANE_LABEL,
+  PROXY_WORKLOAD_LABEL_PREFIX,
+  WORKLOAD_NS_LABEL,
+} from "./labels.ts";
+export {
   type BalancerMetricNames,
   balancerMetricNames,
   type InboundRouteMetricNames,
@@ -41,5 +86,19 @@ export {
   type TransportRouteMetricNames,
   transportRouteMetricNames,
 } from "./metric-names.ts";
-export { ADMIN_PORT, INBOUND_PROXY_PORT, OUTBOUND_PROXY_PORT, PROXY_UID, TAP_PORT } from "./ports.ts";
+export {
+  ADMIN_PORT,
+  CONTROLLER_UID,
+  DEFAULT_OPAQUE_PORTS,
+  DESTINATION_ADMIN_PORT,
+  DESTINATION_PORT,
+  IDENTITY_PORT,
+  INBOUND_PROXY_PORT,
+  OUTBOUND_PROXY_PORT,
+  POLICY_PORT,
+  PROXY_INJECTOR_ADMIN_PORT,
+  PROXY_INJECTOR_PORT,
+  PROXY_UID,
+  TAP_PORT,
+} from "./ports.ts";
 export { VERSION } from "./version.ts";
