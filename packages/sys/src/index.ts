@@ -9,7 +9,7 @@ export {
 export { Errno, errnoName } from "./errno.ts";
 export { addressOf, copyBytes } from "./libc.ts";
 export { raiseOpenFilesLimit } from "./limits.ts";
-export { enterNetNamespace } from "./netns.ts";
+export { enterNetNamespace, NetNamespaceHandle } from "./netns.ts";
 export { openPipe, type Pipe, spliceBytes } from "./pipe.ts";
 export {
   AF_INET,
