@@ -95,7 +95,7 @@ function fieldText(object: unknown, path: string): string {
     if (typeof at !== "object" || at === null) return "";
     at = (at as Record<string, unknown>)[key];
   }
-  return at === undefined || at === null || typeof at === "object" ? "" : String(at);
+  return typeof at === "string" || typeof at === "number" || typeof at === "boolean" ? String(at) : "";
 }
 
 function holds(key: string, operator: string, values: readonly string[], labels: Labels): boolean {
