@@ -18,7 +18,8 @@ const ARROWS: Readonly<Record<string, readonly string[] | "all">> = {
   "proxy-init": ["contracts"],
   kube: ["contracts"],
   "control-plane": ["kube", "model", "metrics", "contracts", "grpc"],
-  viz: ["kube", "metrics", "contracts", "grpc"],
+  // The admin server is the control plane's.
+  viz: ["kube", "metrics", "contracts", "grpc", "control-plane"],
   web: ["model"],
   local: ["kube", "contracts", "sys"],
   cli: "all",

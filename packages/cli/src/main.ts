@@ -1,6 +1,6 @@
 import { basename } from "node:path";
-import { VERSION } from "@bowline/contracts";
-import { findCommand, HELP, type Invocation } from "./commands.ts";
+import { findCommand, type Invocation } from "./commands.ts";
+import type { Io } from "./io.ts";
 
 /**
  * The one executable. Each subcommand's code is imported when it is called for, so that `proxy-init` does not pay for
@@ -11,24 +11,26 @@ async function main(): Promise<number> {
   return await run(invocation);
 }
 
-const output = {
-  out: (text: string): void => {
+const io: Io = {
+  out: (text) => {
     process.stdout.write(text);
   },
-  err: (text: string): void => {
+  err: (text) => {
     process.stderr.write(text);
   },
+  env: process.env,
+  stdin: () => Bun.stdin.text(),
 };
 
 async function run(invocation: Invocation): Promise<number> {
   switch (invocation.command) {
     case "proxy-init": {
       const { runProxyInit } = await import("@bowline/proxy-init");
-      return runProxyInit(invocation.args, output);
+      return runProxyInit(invocation.args, io);
     }
     case "network-validator": {
       const { runNetworkValidator } = await import("@bowline/proxy-init/network-validator");
-      return runNetworkValidator(invocation.args, process.env, output);
+      return runNetworkValidator(invocation.args, process.env, io);
     }
     case "proxy": {
       const { runProxy } = await import("@bowline/proxy");
@@ -37,15 +39,10 @@ async function run(invocation: Invocation): Promise<number> {
       process.stdout.write("", () => process.exit(code));
       return code;
     }
-    case "help":
-      output.out(HELP);
-      return 0;
-    case "version":
-      output.out(`bowline ${VERSION}\n`);
-      return 0;
-    case "unknown":
-      output.err(`Error: unknown command ${JSON.stringify(invocation.name)}\n\n${HELP}`);
-      return 1;
+    case "program": {
+      const { runProgram } = await import("./program.ts");
+      return runProgram(invocation.args, io);
+    }
   }
 }
 

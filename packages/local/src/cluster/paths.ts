@@ -1,0 +1,36 @@
+import { join, resolve } from "node:path";
+
+/** Where a cluster keeps everything; nothing of it is elsewhere but its network namespaces, which begin with its name. */
+export interface ClusterPaths {
+  readonly name: string;
+  readonly stateDir: string;
+  readonly kubeconfig: string;
+  readonly pidFile: string;
+  readonly logFile: string;
+  /** What the daemon was started with: `status` shows it, `up` after a crash uses it again. */
+  readonly settingsFile: string;
+  /** Files that built-in images lay over the machine's. */
+  readonly imagesDir: string;
+}
+
+export const DEFAULT_CLUSTER_NAME = "local";
+const STATE_ROOT = "/var/lib/bowline";
+/** Namespaces are `bowline-NAME-` and 8 characters; interfaces within them have no need of the name. */
+const NAME = /^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/;
+
+/** Throws an Error that names the rule when `name` cannot be a cluster's. */
+export function clusterPaths(name: string, stateDir?: string): ClusterPaths {
+  if (!NAME.test(name)) {
+    throw new Error(`--name ${JSON.stringify(name)}: a cluster's name is 1 to 40 lower case letters, digits and '-'`);
+  }
+  const dir = resolve(stateDir ?? join(STATE_ROOT, name));
+  return {
+    name,
+    stateDir: dir,
+    kubeconfig: join(dir, "kubeconfig"),
+    pidFile: join(dir, "daemon.pid"),
+    logFile: join(dir, "daemon.log"),
+    settingsFile: join(dir, "settings.json"),
+    imagesDir: join(dir, "images"),
+  };
+}
