@@ -20,14 +20,11 @@ export interface PodAttachment {
 export type IpFamilies = "v4" | "dual";
 
 export interface NetworkOptions {
-  /** The cluster's name: everything made on the machine begins with `bowline-NAME`. */
+  /** The cluster's name: everything made on the machine begins with `bowline-NAME`: at most 40 of a-z, 0-9 and '-'. */
   readonly name: string;
-  /** Where relay sockets are put. */
-  readonly stateDir: string;
   readonly families: IpFamilies;
   /** "late" (the default): a freed address is used again when all others have been. "first": at once, for tests of it. */
   readonly addressReuse?: "late" | "first";
-  readonly log?: (line: string) => void;
 }
 
 /** The cluster's network: a namespace that is the node, one per pod, and ways into them. */
