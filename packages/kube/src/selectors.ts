@@ -75,7 +75,7 @@ export function formatLabelSelector(selector: LabelSelector): string {
  * @throws ApiError 400 for anything else
  */
 export function parseFieldSelector(text: string): readonly FieldRequirement[] {
-  const terms = text.split(/(?<!\\)(?:\\\\)*,/).filter((term) => term.trim() !== "");
+  const terms = text.match(/(?:\\.|[^\\,])+/gs) ?? [];
   return terms.map((term) => {
     const match = /^\s*([A-Za-z0-9_./[\]-]+?)\s*(==|!=|=)(.*)$/s.exec(term);
     if (match === null) throw ApiError.badRequest(`invalid field selector ${JSON.stringify(text)}`);
