@@ -179,7 +179,7 @@ export interface ProxyValues {
     readonly periodSeconds: number;
     readonly failureThreshold: number;
   };
-  /** More of the container's environment, which wins over nothing: names of the proxy's own are set by other values. */
+  /** More of the container's environment. It comes last, so it wins over what the other values say. */
   readonly additionalEnv: readonly EnvVarValue[];
 }
 
