@@ -3,13 +3,20 @@ SHELL := /bin/bash
 BUN := node_modules/.bin/bun
 BIN := node_modules/.bin
 
-.PHONY: setup demo test fuzz check bench build format
+.PHONY: setup demo demo-pods test fuzz check bench build format
 
 setup:
 	@scripts/setup.sh base
 
+# KEEP=1 leaves the cluster running; DEMO_SECONDS=60 shows the table for longer.
 demo:
 	@scripts/setup.sh base demo
+	@$(BUN) run scripts/build.ts
+	@$(BUN) run packages/demo/src/mesh-demo.ts
+
+# Two pods without a cluster: proxy-init and proxy by themselves.
+demo-pods:
+	@scripts/setup.sh base
 	@$(BUN) run packages/demo/src/two-pods.ts
 
 test:

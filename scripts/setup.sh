@@ -7,13 +7,14 @@ cd "$(dirname "$0")/.."
 declare -A packages=(
   [npm]="nodejs npm"
   [base]="nodejs npm iptables nftables iproute2 curl procps"
-  [demo]=""
-  [test]="nginx-light haproxy prometheus python3 conntrack openssl nghttp2-client nghttp2-server"
+  [demo]="kubernetes-client util-linux mount"
+  [test]="kubernetes-client util-linux mount nginx-light haproxy prometheus python3 conntrack openssl nghttp2-client nghttp2-server"
   [bench]="nginx-light libnginx-mod-stream haproxy wrk nghttp2-client nghttp2-proxy gcc libc6-dev procps"
 )
 # One command per package tells whether it is there, so that a finished machine costs milliseconds.
 declare -A probe=(
   [nodejs]=node [npm]=npm [iptables]=iptables-restore [nftables]=nft [iproute2]=ip [curl]=curl [procps]=ps
+  [kubernetes-client]=kubectl [util-linux]=nsenter [mount]=mount
   [nginx-light]=nginx [haproxy]=haproxy [prometheus]=promtool [python3]=/usr/bin/pydoc3 [conntrack]=conntrack [openssl]=openssl
   [wrk]=wrk [libnginx-mod-stream]=/usr/lib/nginx/modules/ngx_stream_module.so [gcc]=gcc [libc6-dev]=/usr/include/stdio.h
   [nghttp2-client]=h2load [nghttp2-server]=nghttpd [nghttp2-proxy]=nghttpx

@@ -1,11 +1,18 @@
 import { VERSION } from "@bowline/contracts";
 import { Command, CommanderError } from "commander";
+import { register as registerCheck } from "./check/register.ts";
 import { register as registerDataPlane } from "./data-plane.ts";
 import { CommandFailure, type Io } from "./io.ts";
 import { register as registerLocal } from "./local/register.ts";
+import { register as registerStat } from "./stat/register.ts";
 
 /** Each group of commands; what a command does is imported when it runs. */
-const GROUPS: readonly ((program: Command, io: Io) => void)[] = [registerLocal, registerDataPlane];
+const GROUPS: readonly ((program: Command, io: Io) => void)[] = [
+  registerCheck,
+  registerStat,
+  registerLocal,
+  registerDataPlane,
+];
 
 /**
  * Runs what a person typed.

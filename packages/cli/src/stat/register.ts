@@ -4,6 +4,7 @@ import type { Command } from "commander";
 import { CommandFailure, type Io } from "../io.ts";
 import { connect, type GlobalFlags } from "../kube-flags.ts";
 import { askStat } from "./ask-stat.ts";
+import { registerMetricsApi } from "./metrics-api-command.ts";
 import { statTable } from "./stat-table.ts";
 
 interface StatFlags extends GlobalFlags {
@@ -29,6 +30,7 @@ Examples:
 
 /** `bowline stat RESOURCE`: the golden metrics. */
 export function register(program: Command, io: Io): void {
+  registerMetricsApi(program);
   program
     .command("stat")
     .description("show success rate, requests per second and latencies of resources")

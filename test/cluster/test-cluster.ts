@@ -1,0 +1,114 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type CommandOptions, type CommandResult, describeFailure, mustRun, runCommand } from "@bowline/testkit";
+
+const ROOT = new URL("../..", import.meta.url).pathname;
+/** One executable for a whole run of the tests: it starts in half the time that the sources need. */
+let executable: Promise<string> | null = null;
+
+/** Path of an executable built from the sources as they are. */
+export function bowlineExecutable(): Promise<string> {
+  executable ??= (async () => {
+    const dir = mkdtempSync(join(tmpdir(), "bowline-test-"));
+    process.once("exit", () => rmSync(dir, { recursive: true, force: true }));
+    const path = join(dir, "bowline");
+    await mustRun([process.execPath, "run", join(ROOT, "scripts/build.ts"), path]);
+    return path;
+  })();
+  return executable;
+}
+
+/** An embedded cluster of a test's own; `await using` ends it. */
+export class TestCluster implements AsyncDisposable {
+  readonly name: string;
+  readonly kubeconfig: string;
+  readonly stateDir: string;
+  readonly #bowline: string;
+  readonly #dir: string;
+
+  private constructor(bowline: string, dir: string, name: string) {
+    this.#bowline = bowline;
+    this.#dir = dir;
+    this.name = name;
+    this.stateDir = join(dir, "state");
+    this.kubeconfig = join(this.stateDir, "kubeconfig");
+  }
+
+  /**
+   * @param config what `--config` reads, as an object
+   * @throws Error with the output of `bowline local up` when it fails; nothing is left then
+   */
+  static async up(config?: Readonly<Record<string, unknown>>): Promise<TestCluster> {
+    const bowline = await bowlineExecutable();
+    const dir = mkdtempSync(join(tmpdir(), "bowline-cluster-"));
+    const cluster = new TestCluster(bowline, dir, `test-${process.pid.toString(36)}-${(serial++).toString(36)}`);
+    const file = join(dir, "config.yaml");
+    writeFileSync(file, JSON.stringify(config ?? {}));
+    try {
+      await cluster.local("up", "--config", file);
+      return cluster;
+    } catch (error) {
+      await cluster[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** `bowline local COMMAND` for this cluster. Rejects when it fails. */
+  local(command: string, ...args: string[]): Promise<string> {
+    return mustRun([this.#bowline, "local", command, "--name", this.name, "--state-dir", this.stateDir, ...args]);
+  }
+
+  /** `bowline …` as a user of this cluster types it. Rejects unless it ends with 0. */
+  async bowline(args: readonly string[], options: CommandOptions = {}): Promise<string> {
+    return succeeded(["bowline", ...args], await this.tryBowline(args, options));
+  }
+
+  tryBowline(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
+    return runCommand([this.#bowline, ...args], this.#with(options));
+  }
+
+  /** `kubectl …`. Rejects unless it ends with 0. */
+  async kubectl(args: readonly string[], options: CommandOptions = {}): Promise<string> {
+    return succeeded(["kubectl", ...args], await this.tryKubectl(args, options));
+  }
+
+  tryKubectl(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
+    return runCommand(["kubectl", ...args], this.#with(options));
+  }
+
+  /** `kubectl apply -f -` of objects or of YAML. */
+  apply(manifests: string | readonly unknown[]): Promise<string> {
+    const input =
+      typeof manifests === "string" ? manifests : manifests.map((one) => JSON.stringify(one)).join("\n---\n");
+    return this.kubectl(["apply", "-f", "-"], { input });
+  }
+
+  /** `bowline install`, applied, and waited for with `bowline check`. */
+  async installControlPlane(...flags: string[]): Promise<void> {
+    await this.apply(await this.bowline(["install", "--crds"]));
+    await this.apply(await this.bowline(["install", ...flags]));
+    await this.bowline(["check", "--wait", "60s"], { timeoutMs: 90_000 });
+  }
+
+  /** How the environment of a program that talks to this cluster looks. */
+  get env(): Readonly<Record<string, string>> {
+    return { KUBECONFIG: this.kubeconfig, HOME: this.#dir };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.local("down");
+    rmSync(this.#dir, { recursive: true, force: true });
+  }
+
+  #with(options: CommandOptions): CommandOptions {
+    return { ...options, env: { ...this.env, ...options.env } };
+  }
+}
+
+let serial = 0;
+
+function succeeded(argv: readonly string[], result: CommandResult): string {
+  if (result.code !== 0) throw new Error(describeFailure(argv, result));
+  return result.stdout;
+}
