@@ -21,7 +21,7 @@ export interface ClusterApi {
   create<T extends KubeObject>(type: string, object: T): Promise<T>;
   /**
    * Reads the object, lets `change` edit a deep copy of it, and writes that; repeats all of it on a conflict. Nothing is written when
-   * `change` returns false or leaves the object as it was.
+   * `change` returns `false` or leaves the object as it was.
    * @param sub writes through the status subresource: only `status` counts then
    * @returns the object as it is now, undefined when there is none
    */
@@ -29,7 +29,7 @@ export interface ClusterApi {
     type: string,
     namespace: string,
     name: string,
-    change: (draft: T) => void | false,
+    change: (draft: T) => unknown,
     sub?: "status",
   ): Promise<T | undefined>;
   /** Deleting what is absent, or has another uid than the one asked for, does nothing. */

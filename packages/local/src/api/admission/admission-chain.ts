@@ -1,0 +1,33 @@
+import type { Pod } from "@bowline/kube";
+import type { Store } from "../storage/store.ts";
+import type { Admission, AdmissionAttributes } from "../write/context.ts";
+import { addDefaultTolerations } from "./default-tolerations.ts";
+import { mountServiceAccount } from "./service-account.ts";
+import type { Webhooks } from "./webhooks.ts";
+
+/** What is built in, then what is configured. */
+export class AdmissionChain implements Admission {
+  readonly #store: Store;
+  readonly #webhooks: Webhooks;
+
+  constructor(store: Store, webhooks: Webhooks) {
+    this.#store = store;
+    this.#webhooks = webhooks;
+  }
+
+  async mutate(attributes: AdmissionAttributes): Promise<void> {
+    this.#completePod(attributes);
+    // Containers that a webhook has brought want their token, too.
+    if (await this.#webhooks.mutate(attributes)) this.#completePod(attributes);
+  }
+
+  validate(attributes: AdmissionAttributes): Promise<void> {
+    return this.#webhooks.validate(attributes);
+  }
+
+  #completePod({ operation, type, subresource, namespace, object }: AdmissionAttributes): void {
+    if (type.storedAs !== "pods" || operation !== "CREATE" || subresource !== "" || object === undefined) return;
+    mountServiceAccount(this.#store, namespace, object as Pod);
+    addDefaultTolerations(object as Pod);
+  }
+}

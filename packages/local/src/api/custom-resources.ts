@@ -1,0 +1,21 @@
+import type { KubeObject } from "@bowline/kube";
+import type { SchemaRegistry } from "../schema/registry.ts";
+import type { Store } from "./storage/store.ts";
+
+const DEFINITIONS = "customresourcedefinitions.apiextensions.k8s.io";
+
+/** Keeps the registry's custom types in step with the stored definitions, from within each write. */
+export function followDefinitions(store: Store, registry: SchemaRegistry, warn: (line: string) => void): void {
+  const add = (definition: KubeObject): void => {
+    try {
+      registry.addCrd(definition);
+    } catch (error) {
+      warn(`CustomResourceDefinition ${definition.metadata.name}: ${error instanceof Error ? error.message : error}`);
+    }
+  };
+  for (const definition of store.list(DEFINITIONS)) add(definition);
+  store.listen(DEFINITIONS, ({ kind, object }) => {
+    if (kind === "DELETED") registry.removeCrd(object.metadata.name);
+    else add(object);
+  });
+}

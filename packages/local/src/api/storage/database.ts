@@ -1,0 +1,91 @@
+import { Database as Sqlite, type Statement } from "bun:sqlite";
+import type { KubeObject } from "@bowline/kube";
+
+/** Bump when tables change; a database of another layout is refused rather than misread. */
+const LAYOUT = 1;
+
+/** The file behind the store. Every method is one transaction, on disk when it returns (but see `open`). */
+export class Database {
+  readonly #db: Sqlite;
+  readonly #put: Statement;
+  readonly #drop: Statement;
+  readonly #count: Statement;
+
+  /**
+   * Opens or makes the file. What was written survives the death of this process at any moment; a crash of the whole machine may
+   * lose the last writes, but leaves the file whole. Throws when another process has it open.
+   */
+  constructor(path: string) {
+    this.#db = new Sqlite(path, { create: true, strict: true });
+    try {
+      prepareFile(this.#db);
+    } catch (error) {
+      this.#db.close();
+      throw new Error(`cannot open the cluster's state in ${path}: ${error instanceof Error ? error.message : error}`, {
+        cause: error,
+      });
+    }
+    this.#put = this.#db.prepare(
+      "INSERT INTO objects (type, namespace, name, body) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body",
+    );
+    this.#drop = this.#db.prepare("DELETE FROM objects WHERE type = ? AND namespace = ? AND name = ?");
+    this.#count = this.#db.prepare("UPDATE counter SET version = ?");
+  }
+
+  /** The version of the last write that was completed. */
+  version(): number {
+    return (this.#db.query("SELECT version FROM counter").get() as { version: number }).version;
+  }
+
+  *objects(): Generator<{ type: string; object: KubeObject }> {
+    for (const row of this.#db.query("SELECT type, body FROM objects").iterate()) {
+      const { type, body } = row as { type: string; body: string };
+      yield { type, object: JSON.parse(body) as KubeObject };
+    }
+  }
+
+  put(type: string, object: KubeObject, version: number): void {
+    this.#write(version, () => {
+      this.#put.run(type, object.metadata.namespace ?? "", object.metadata.name ?? "", JSON.stringify(object));
+    });
+  }
+
+  drop(type: string, namespace: string, name: string, version: number): void {
+    this.#write(version, () => {
+      this.#drop.run(type, namespace, name);
+    });
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  #write(version: number, change: () => void): void {
+    this.#db.run("BEGIN IMMEDIATE");
+    try {
+      change();
+      this.#count.run(version);
+      this.#db.run("COMMIT");
+    } catch (error) {
+      this.#db.run("ROLLBACK");
+      throw error;
+    }
+  }
+}
+
+function prepareFile(db: Sqlite): void {
+  // Exclusive, so that a second daemon on the same directory fails at once; it also spares the shared-memory file.
+  db.run("PRAGMA locking_mode = EXCLUSIVE");
+  db.run("PRAGMA journal_mode = WAL");
+  db.run("PRAGMA synchronous = NORMAL");
+  const { user_version: layout } = db.query("PRAGMA user_version").get() as { user_version: number };
+  if (layout !== 0 && layout !== LAYOUT) throw new Error(`its layout is ${layout}, this program knows ${LAYOUT}`);
+  db.run("BEGIN IMMEDIATE");
+  db.run(
+    "CREATE TABLE IF NOT EXISTS objects (type TEXT, namespace TEXT, name TEXT, body TEXT NOT NULL, PRIMARY KEY (type, namespace, name)) WITHOUT ROWID",
+  );
+  db.run("CREATE TABLE IF NOT EXISTS counter (only INTEGER PRIMARY KEY CHECK (only = 1), version INTEGER NOT NULL)");
+  db.run("INSERT OR IGNORE INTO counter VALUES (1, 1)");
+  db.run(`PRAGMA user_version = ${LAYOUT}`);
+  db.run("COMMIT");
+}
