@@ -1,6 +1,7 @@
 import { VERSION } from "@bowline/contracts";
 import { Command, CommanderError } from "commander";
 import { register as registerCheck } from "./check/register.ts";
+import { register as registerCompletion } from "./completion/register.ts";
 import { register as registerDataPlane } from "./data-plane.ts";
 import { CommandFailure, type Io } from "./io.ts";
 import { register as registerLocal } from "./local/register.ts";
@@ -11,6 +12,7 @@ const GROUPS: readonly ((program: Command, io: Io) => void)[] = [
   registerCheck,
   registerStat,
   registerLocal,
+  registerCompletion,
   registerDataPlane,
 ];
 
