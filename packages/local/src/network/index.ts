@@ -17,4 +17,5 @@ export type {
   RunningNetwork,
 } from "./pod-network.ts";
 export { removeNetwork } from "./remove-network.ts";
+export { type RunningServices, type ServicesOptions, startServices } from "./services/start-services.ts";
 export { startNetwork } from "./start-network.ts";

@@ -4,8 +4,8 @@ import { join } from "node:path";
 /** Where `ip netns` keeps namespaces that have names. */
 export const NETNS_DIR = "/run/netns";
 
-/** The node's only link, which every pod is joined to. */
-export const BRIDGE = "bowline0";
+/** The node's own link, which leads nowhere: it has the node's addresses. */
+export const NODE_LINK = "bowline0";
 
 const ID_DIGITS = 8;
 

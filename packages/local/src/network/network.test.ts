@@ -1,48 +1,12 @@
-import { afterEach, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { text } from "node:stream/consumers";
-import { NetNamespaceHandle } from "@bowline/sys";
 import { rejectionOf } from "@bowline/testkit";
-import { removeNetwork, startNetwork } from "./index.ts";
 import { vethName } from "./names.ts";
 import { placesOf } from "./pod-namespace.ts";
-import type { NetworkOptions, PodIdentity, RunningNetwork } from "./pod-network.ts";
-
-let count = 0;
-const open: { name: string; networks: RunningNetwork[] }[] = [];
-
-afterEach(async () => {
-  for (const { name, networks } of open.splice(0)) {
-    for (const network of networks) await network.close();
-    await removeNetwork(name);
-    expect(namespaces(name)).toEqual([]);
-  }
-});
-
-/** A network under a name of this test's own; call it again with the same name for what another daemon would see. */
-async function testNetwork(options: Partial<NetworkOptions> = {}): Promise<{ name: string; network: RunningNetwork }> {
-  const name = options.name ?? `t${process.pid}-${count++}`;
-  const entry = open.find((known) => known.name === name) ?? { name, networks: [] };
-  if (!open.includes(entry)) open.push(entry);
-  const network = await startNetwork({ families: "v4", ...options, name });
-  entry.networks.push(network);
-  return { name, network };
-}
-
-function pod(uid: string): PodIdentity {
-  return { uid, name: uid, namespace: "default", hostNetwork: false };
-}
-
-function namespaces(cluster: string): string[] {
-  return readdirSync("/run/netns").filter((name) => name.startsWith(`bowline-${cluster}`));
-}
-
-function within<T>(netns: string, run: () => T): T {
-  using handle = NetNamespaceHandle.open(netns);
-  return handle.within(run);
-}
+import { identity, TestNetwork, within } from "./testing/test-network.ts";
 
 /** Answers every connection with what its client sent, to its end, and then the client's address. */
 function echo(netns: string, hostname: string, port = 0): { port: number } & Disposable {
@@ -90,12 +54,13 @@ function flush(socket: Bun.Socket<{ waiting: Uint8Array[] }>): void {
 }
 
 test("pods get addresses of their own, a way to the node and no other, and lose all of it", async () => {
-  const { name, network } = await testNetwork();
-  const a = await network.attach(pod("a"));
-  const b = await network.attach(pod("b"));
+  await using lab = new TestNetwork();
+  const network = await lab.start();
+  const a = await network.attach(identity("a"));
+  const b = await network.attach(identity("b"));
   expect([a.ips, b.ips]).toEqual([["10.244.0.2"], ["10.244.0.3"]]);
-  expect(await network.attach(pod("a"))).toEqual(a);
-  expect(await network.attach({ ...pod("h"), hostNetwork: true })).toEqual({
+  expect(await network.attach(identity("a"))).toEqual(a);
+  expect(await network.attach({ ...identity("h"), hostNetwork: true })).toEqual({
     netns: network.nodeNetns,
     ips: ["10.244.0.1"],
   });
@@ -105,13 +70,14 @@ test("pods get addresses of their own, a way to the node and no other, and lose 
   await network.detach("a");
   await network.detach("a");
   expect(existsSync(a.netns)).toBe(false);
-  expect(namespaces(name).length).toBe(2);
+  expect(lab.namespaces().length).toBe(2);
 });
 
 test("pods reach one another by way of the node, and see each other's addresses", async () => {
-  const { network } = await testNetwork();
-  const a = await network.attach(pod("a"));
-  const b = await network.attach(pod("b"));
+  await using lab = new TestNetwork();
+  const network = await lab.start();
+  const a = await network.attach(identity("a"));
+  const b = await network.attach(identity("b"));
   using server = echo(b.netns, "0.0.0.0");
   const stream = await network.dial(a.netns, b.ips[0]!, server.port);
   stream.end("hello");
@@ -119,9 +85,10 @@ test("pods reach one another by way of the node, and see each other's addresses"
 });
 
 test("dual: IPv6 addresses beside them", async () => {
-  const { network } = await testNetwork({ families: "dual" });
-  const a = await network.attach(pod("a"));
-  const b = await network.attach(pod("b"));
+  await using lab = new TestNetwork();
+  const network = await lab.start({ families: "dual" });
+  const a = await network.attach(identity("a"));
+  const b = await network.attach(identity("b"));
   expect(b.ips).toEqual(["10.244.0.3", "fd00:10:244::3"]);
   using server = echo(b.netns, "::");
   const fromPod = await network.dial(a.netns, b.ips[1]!, server.port);
@@ -133,15 +100,16 @@ test("dual: IPv6 addresses beside them", async () => {
 });
 
 test("a daemon that comes after one that was killed finds the pods with their addresses", async () => {
-  const { name, network } = await testNetwork();
-  const kept = await network.attach(pod("kept"));
-  const gone = await network.attach(pod("gone"));
-  const { network: later } = await testNetwork({ name });
-  expect(await later.attach(pod("kept"))).toEqual(kept);
+  await using lab = new TestNetwork();
+  const network = await lab.start();
+  const kept = await network.attach(identity("kept"));
+  const gone = await network.attach(identity("gone"));
+  const later = await lab.start();
+  expect(await later.attach(identity("kept"))).toEqual(kept);
   await later.sweep(new Set(["kept"]));
   expect(existsSync(gone.netns)).toBe(false);
   expect(existsSync(kept.netns)).toBe(true);
-  const next = await later.attach(pod("next"));
+  const next = await later.attach(identity("next"));
   expect(next.ips).not.toEqual(kept.ips);
   using server = echo(next.netns, "0.0.0.0");
   const stream = await later.dial(kept.netns, next.ips[0]!, server.port);
@@ -150,33 +118,36 @@ test("a daemon that comes after one that was killed finds the pods with their ad
 });
 
 test("what a killed daemon left half made is made whole or swept", async () => {
-  const { name, network } = await testNetwork();
-  const half = await network.attach(pod("half"));
+  await using lab = new TestNetwork();
+  const network = await lab.start();
+  const half = await network.attach(identity("half"));
   const [namespace] = [half.netns.split("/").at(-1)!];
   spawnSync("ip", ["-n", namespace, "route", "flush", "default"]);
-  const { network: later } = await testNetwork({ name });
-  spawnSync("ip", ["netns", "add", `bowline-${name}.00000000`]);
-  expect(await later.attach(pod("half"))).toEqual(half);
+  const later = await lab.start();
+  spawnSync("ip", ["netns", "add", `bowline-${lab.name}.00000000`]);
+  expect(await later.attach(identity("half"))).toEqual(half);
   using server = echo(half.netns, "0.0.0.0");
   const stream = await later.dial(later.nodeNetns, half.ips[0]!, server.port);
   stream.end("x");
   expect(await text(stream)).toBe("x|10.244.0.1");
   await later.sweep(new Set(["half"]));
-  expect(namespaces(name).sort()).toEqual([`bowline-${name}`, namespace]);
+  expect(lab.namespaces().sort()).toEqual([`bowline-${lab.name}`, namespace]);
 });
 
 test("many pods at once", async () => {
-  const { network } = await testNetwork();
+  await using lab = new TestNetwork();
+  const network = await lab.start();
   const uids = Array.from({ length: 30 }, (_, index) => `pod-${index}`);
-  const places = await Promise.all(uids.map((uid) => network.attach(pod(uid))));
+  const places = await Promise.all(uids.map((uid) => network.attach(identity(uid))));
   expect(new Set(places.map(({ ips }) => ips[0])).size).toBe(30);
   await Promise.all(uids.map((uid) => network.detach(uid)));
   await network.sweep(new Set());
 });
 
 test("dialled streams carry bytes both ways, end by halves, and wait for a slow reader", async () => {
-  const { network } = await testNetwork();
-  const a = await network.attach(pod("a"));
+  await using lab = new TestNetwork();
+  const network = await lab.start();
+  const a = await network.attach(identity("a"));
   using server = echo(a.netns, "127.0.0.1");
   const stream = await network.dial(a.netns, "127.0.0.1", server.port);
   const sent = Buffer.alloc(8_000_000, "0123456789abcdef");
@@ -187,15 +158,17 @@ test("dialled streams carry bytes both ways, end by halves, and wait for a slow 
 });
 
 test("dialling what nobody listens on, or what is no address, fails", async () => {
-  const { network } = await testNetwork();
-  const a = await network.attach(pod("a"));
+  await using lab = new TestNetwork();
+  const network = await lab.start();
+  const a = await network.attach(identity("a"));
   expect(await rejectionOf(network.dial(a.netns, "127.0.0.1", 1))).toMatchObject({ code: "ECONNREFUSED" });
   expect((await rejectionOf(network.dial(a.netns, "localhost", 1))).message).toContain("not an address");
 });
 
 test("a relay's unix socket leads into the node's namespace", async () => {
-  const { network } = await testNetwork();
-  const a = await network.attach(pod("a"));
+  await using lab = new TestNetwork();
+  const network = await lab.start();
+  const a = await network.attach(identity("a"));
   using server = echo(a.netns, "0.0.0.0");
   const path = await network.relay(a.ips[0]!, server.port);
   expect(await network.relay(a.ips[0]!, server.port)).toBe(path);

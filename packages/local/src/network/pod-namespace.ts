@@ -1,12 +1,18 @@
 import { existsSync } from "node:fs";
 import { hostNumberOf, linkAddress, NODE_IP_V4, NODE_IP_V6, podAddresses } from "./addresses.ts";
-import { BRIDGE, netnsPath, nodeNamespaceName, podNamespaceName, vethName } from "./names.ts";
+import { netnsPath, nodeNamespaceName, podNamespaceName, vethName } from "./names.ts";
 import type { NodeLink } from "./node-namespace.ts";
 import type { IpFamilies } from "./pod-network.ts";
 import { runIn, runIpBatch } from "./run-in-namespace.ts";
 import { hasLink, setNetSysctls } from "./sysctl.ts";
 
 const POD_LINK = "eth0";
+/** Whose link address all of the node's ends have: that of 10.244.0.1. */
+const GATEWAY_HOST_NUMBER = 1;
+/** On each of the node's ends: IPv6 is asked only for addresses that a link has, and asks by one. */
+const GATEWAY_V6 = "fe80::1";
+const LINK_DEADLINE_MS = 1_000;
+const LINK_POLL_MS = 2;
 /** Of the node's end of a pod's link: what a later daemon has to know of the pod. */
 const ALIAS = /^pod=(\S+),ip=(\S+)$/;
 
@@ -28,37 +34,66 @@ export function placesOf(links: readonly NodeLink[]): PodPlace[] {
 /** Makes the pod's namespace and joins it to the node's by a pair of links neither of which the machine ever sees. */
 export async function createPodNamespace(cluster: string, place: PodPlace, families: IpFamilies): Promise<void> {
   const name = podNamespaceName(cluster, place.uid);
-  const veth = vethName(place.uid);
   await runIpBatch(undefined, [
     `netns add ${name}`,
-    `link add ${veth} netns ${nodeNamespaceName(cluster)} type veth peer name ${POD_LINK}` +
-      ` address ${linkAddress(place.host)} netns ${name}`,
+    `link add ${vethName(place.uid)} address ${linkAddress(GATEWAY_HOST_NUMBER)} netns ${nodeNamespaceName(cluster)}` +
+      ` type veth peer name ${POD_LINK} address ${linkAddress(place.host)} netns ${name}`,
   ]);
-  await Promise.all([
-    runIpBatch(netnsPath(nodeNamespaceName(cluster)), [
-      `link set ${veth} addrgenmode none alias pod=${place.uid},ip=${podAddresses(place.host, "v4").join()} master ${BRIDGE} up`,
-      // Ports that hear only the bridge itself: whatever pods send one another goes through the node's routing.
-      `link set ${veth} type bridge_slave isolated on`,
-    ]),
-    configurePodNamespace(cluster, place, families),
-  ]);
+  await configurePodNamespace(cluster, place, families);
 }
 
-/** Addresses, routes and settings within the pod's namespace. May be done again. */
+/** Addresses, routes and settings of both ends. May be done again. */
 export async function configurePodNamespace(cluster: string, place: PodPlace, families: IpFamilies): Promise<void> {
   const netns = netnsPath(podNamespaceName(cluster, place.uid));
   setNetSysctls(netns, POD_SYSCTLS);
-  const [v4, v6] = podAddresses(place.host, families);
-  await runIpBatch(netns, [
-    "link set lo up",
-    `link set ${POD_LINK} addrgenmode none`,
-    // No other pod is on the link: replies of translated connections have to come back through the node, too.
-    `addr replace ${v4}/32 dev ${POD_LINK}`,
-    ...(v6 === undefined ? [] : [`addr replace ${v6}/128 dev ${POD_LINK} nodad`]),
-    `link set ${POD_LINK} up`,
-    `route replace default via ${NODE_IP_V4} dev ${POD_LINK} onlink src ${v4}`,
-    ...(v6 === undefined ? [] : [`route replace default via ${NODE_IP_V6} dev ${POD_LINK} onlink src ${v6}`]),
+  const ips = podAddresses(place.host, families);
+  await Promise.all([
+    bringUp(netnsPath(nodeNamespaceName(cluster)), vethName(place.uid), nodeEndLines(place, ips)),
+    bringUp(netns, POD_LINK, podEndLines(ips)),
   ]);
+}
+
+/**
+ * Runs the lines and waits until the link takes packets. The kernel sees to that some time after the link's other end
+ * has come up; what is sent before is lost, and only sent again after a second.
+ */
+async function bringUp(netns: string, link: string, lines: readonly string[]): Promise<void> {
+  const show = [`link show dev ${link}`];
+  const deadline = performance.now() + LINK_DEADLINE_MS;
+  let shown = await runIpBatch(netns, [...lines, ...show]);
+  while (!shown.includes(" state UP ") && performance.now() < deadline) {
+    await Bun.sleep(LINK_POLL_MS);
+    shown = await runIpBatch(netns, show);
+  }
+}
+
+function nodeEndLines({ uid }: PodPlace, [v4, v6]: readonly string[]): string[] {
+  const veth = vethName(uid);
+  const lines = [
+    `link set ${veth} addrgenmode none alias pod=${uid},ip=${v4} up`,
+    `route replace ${v4}/32 dev ${veth} src ${NODE_IP_V4}`,
+  ];
+  if (v6 === undefined) return lines;
+  return [
+    ...lines,
+    `addr replace ${GATEWAY_V6}/64 dev ${veth} nodad`,
+    `route replace ${v6}/128 dev ${veth} src ${NODE_IP_V6}`,
+  ];
+}
+
+function podEndLines([v4, v6]: readonly string[]): string[] {
+  const lines = [
+    "link set lo up",
+    `link set ${POD_LINK} addrgenmode none up`,
+    `addr replace ${v4}/32 dev ${POD_LINK}`,
+    `route replace default via ${NODE_IP_V4} dev ${POD_LINK} onlink src ${v4}`,
+  ];
+  if (v6 === undefined) return lines;
+  return [
+    ...lines,
+    `addr replace ${v6}/128 dev ${POD_LINK} nodad`,
+    `route replace default via ${GATEWAY_V6} dev ${POD_LINK} src ${v6}`,
+  ];
 }
 
 /** Takes away what there is of a pod's link and namespace. */
@@ -88,6 +123,4 @@ const POD_SYSCTLS: Readonly<Record<string, string>> = {
   "ipv4/ping_group_range": "0 2147483647",
   "ipv4/ip_forward": "0",
   "ipv4/conf/all/rp_filter": "0",
-  // The node forwards to where a packet came from, of which IPv6 can't help telling the sender.
-  [`ipv6/conf/${POD_LINK}/accept_redirects`]: "0",
 };

@@ -28,10 +28,10 @@ export async function runIn(netns: string | undefined, argv: readonly string[], 
   return stdout;
 }
 
-/** Runs the lines as one `ip -batch`, which stops at the first that fails. */
-export async function runIpBatch(netns: string | undefined, lines: readonly string[]): Promise<void> {
+/** Runs the lines as one `ip -batch`, which stops at the first that fails, and returns what they wrote. */
+export async function runIpBatch(netns: string | undefined, lines: readonly string[]): Promise<string> {
   try {
-    await runIn(netns, ["ip", "-batch", "-"], `${lines.join("\n")}\n`);
+    return await runIn(netns, ["ip", "-batch", "-"], `${lines.join("\n")}\n`);
   } catch (error) {
     if (error instanceof CommandError) throw new Error(`${error.message} in:\n${lines.join("\n")}`, { cause: error });
     throw error;
