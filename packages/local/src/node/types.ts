@@ -21,7 +21,9 @@ export interface ImageTable {
 
 /** What the node needs of the cluster's network; network/ has the real one. */
 export interface NodeNetwork {
-  attach(pod: PodIdentity & { readonly hostNetwork: boolean }): Promise<{ netns: string; ips: string[] }>;
+  attach(
+    pod: PodIdentity & { readonly hostNetwork: boolean },
+  ): Promise<{ readonly netns: string; readonly ips: readonly string[] }>;
   detach(uid: string): Promise<void>;
   sweep(uids: ReadonlySet<string>): Promise<void>;
   readonly nodeIps: readonly string[];

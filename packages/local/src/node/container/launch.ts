@@ -1,0 +1,59 @@
+import type { CapabilitySets } from "./capabilities.ts";
+
+/** Everything that a container's script needs to know; nothing is looked up later. */
+export interface ContainerLaunch {
+  /** Directories whose content goes over the machine's root file system; a later one wins. */
+  readonly layers: readonly string[];
+  /** File systems of the machine below its root, shown read-only where they are. */
+  readonly hostMounts: readonly string[];
+  /** A table for `mount -a` with the kernel's own file systems. */
+  readonly fstab: string;
+  readonly hostname: string;
+  /** Names with dots, as in a pod's securityContext. */
+  readonly sysctls: readonly (readonly [name: string, value: string])[];
+  /** In the order in which they are mounted. */
+  readonly mounts: readonly BindMount[];
+  readonly readOnlyRoot: boolean;
+  readonly privileged: boolean;
+  readonly user: ContainerUser;
+  readonly capabilities: CapabilitySets;
+  readonly noNewPrivileges: boolean;
+  readonly env: ReadonlyMap<string, string>;
+  readonly workingDir: string;
+  readonly argv: readonly string[];
+}
+
+export interface BindMount {
+  /** A path of the machine. */
+  readonly source: string;
+  /** A path of the container. */
+  readonly target: string;
+  readonly readOnly: boolean;
+  readonly directory: boolean;
+}
+
+export interface ContainerUser {
+  readonly uid: number;
+  readonly gid: number;
+  /** Supplementary groups. */
+  readonly groups: readonly number[];
+}
+
+/** The words that change a process to the container's user and capabilities before it runs what follows them. */
+export function setprivWords(launch: ContainerLaunch): string[] {
+  const { uid, gid, groups } = launch.user;
+  const only = (names: readonly string[]) => ["-all", ...names.map((name) => `+${name}`)].join(",");
+  return [
+    ...["setpriv", "--reuid", String(uid), "--regid", String(gid)],
+    ...(groups.length === 0 ? ["--clear-groups"] : ["--groups", groups.join(",")]),
+    ...(launch.noNewPrivileges ? ["--no-new-privs"] : []),
+    ...["--bounding-set", only(launch.capabilities.bounding)],
+    ...["--inh-caps", only(launch.capabilities.ambient), "--ambient-caps", only(launch.capabilities.ambient)],
+    // A container does not outlive its supervisor, who alone would notice how it ended.
+    ...["--pdeathsig", "KILL"],
+  ];
+}
+
+export function envWords(env: ReadonlyMap<string, string>): string[] {
+  return ["env", "-i", ...Array.from(env, ([name, value]) => `${name}=${value}`)];
+}
