@@ -75,7 +75,8 @@ export function inject(input: InjectionInput): Injection {
     namespaceAnnotations,
     podAnnotations: workload.pod.annotations,
     namedPorts: namedPorts(workload.pod),
-    warn: (message) => warnings.push(message),
+    warn: ({ annotation, text, reason }) =>
+      warnings.push(`annotation ${annotation}=${JSON.stringify(text)} is ignored: ${reason}`),
   });
   checkNetworks(settings.values);
   return { report, warnings, patch: render(workload, workload.pod, settings, input) };

@@ -34,7 +34,13 @@ export interface SettingsInput {
   readonly podAnnotations: Readonly<Record<string, string>>;
   readonly namedPorts: ReadonlyMap<string, number>;
   /** Told of every annotation whose value can't be used; it then has no effect. */
-  readonly warn: (message: string) => void;
+  readonly warn: (complaint: SettingsComplaint) => unknown;
+}
+
+export interface SettingsComplaint {
+  readonly annotation: string;
+  readonly text: string;
+  readonly reason: string;
 }
 
 /** The pod's annotations before its namespace's before the control plane's values; only additional env is merged. */
@@ -48,12 +54,23 @@ export function settingsOf(input: SettingsInput): Settings {
   for (const [name, effect] of ANNOTATION_EFFECTS) {
     const text = annotations[name];
     if (text === undefined) continue;
-    const complaint = effect(draft, text);
-    if (complaint !== null) input.warn(`annotation ${name}=${JSON.stringify(text)} is ignored: ${complaint}`);
+    const reason = effect(draft, text);
+    if (reason !== null) input.warn({ annotation: name, text, reason });
   }
   draft.values.proxy.isIngress ||= annotations[INJECT_ANNOTATION] === "ingress";
   draft.values.proxy.additionalEnv = mergedEnv(input);
   return { values: draft.values, debug: draft.debug ? debugSettings(draft.values) : null };
+}
+
+/** What annotations would change in the values of any pod, and the complaints about those that can't be used. */
+export function valuesWith(
+  values: Values,
+  podAnnotations: Readonly<Record<string, string>>,
+): { readonly values: Values; readonly complaints: readonly SettingsComplaint[] } {
+  const complaints: SettingsComplaint[] = [];
+  const warn = (complaint: SettingsComplaint): unknown => complaints.push(complaint);
+  const settings = settingsOf({ values, namespaceAnnotations: {}, podAnnotations, namedPorts: new Map(), warn });
+  return { values: settings.values, complaints };
 }
 
 /** The reference of a container's image. */
@@ -75,8 +92,8 @@ function mergedEnv({ values, namespaceAnnotations, podAnnotations, warn }: Setti
     if (text === undefined) continue;
     const variables = parseEnv(text);
     if (variables === null) {
-      const shape = 'not a JSON list of variables such as [{"name":"A","value":"b"}]';
-      warn(`annotation ${CONFIG_ANNOTATION.proxyAdditionalEnv}=${JSON.stringify(text)} is ignored: ${shape}`);
+      const reason = 'not a JSON list of variables such as [{"name":"A","value":"b"}]';
+      warn({ annotation: CONFIG_ANNOTATION.proxyAdditionalEnv, text, reason });
     } else for (const variable of variables) byName.set(variable.name, variable);
   }
   return [...byName.values()];
