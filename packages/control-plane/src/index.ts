@@ -1,3 +1,4 @@
+export { runDestination } from "./destination/main.ts";
 export { type Injection, type InjectionInput, inject, isInherited, type WorkloadOwner } from "./injector/inject.ts";
 export { type JsonObject, ShapeError } from "./injector/json-object.ts";
 export { annotateMetadata } from "./injector/opaque-ports.ts";

@@ -6,5 +6,5 @@ export {
   startAdminServer,
   textAnswer,
 } from "./admin-server.ts";
-export { Log, LOG_LEVELS, type LogLevel, type LogOptions } from "./log.ts";
+export { LOG_LEVELS, Log, type LogLevel, type LogOptions } from "./log.ts";
 export { updateProcessMetrics } from "./process-metrics.ts";
