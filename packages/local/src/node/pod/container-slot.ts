@@ -101,7 +101,7 @@ export class ContainerSlot {
     const id = this.#attempt < 0 ? {} : { containerId: this.#containerId(this.#attempt) };
     if (this.#run !== undefined) {
       const state = { kind: "running" as const, startedAt: this.#run.startedAt };
-      return { ...common, ...last, ...id, state, ready: this.started && this.ready };
+      return { ...common, ...last, ...id, state, ready: this.role !== "init" && this.started && this.ready };
     }
     if (this.#exit !== undefined && this.waiting === undefined) {
       const done = this.role === "init" && this.#exit.exitCode === 0;
