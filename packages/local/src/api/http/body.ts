@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { ApiError } from "@bowline/kube";
 import { parse as parseYaml } from "yaml";
+import { decodeObject, PROTOBUF } from "../protobuf/decode-object.ts";
 
 /** What Kubernetes takes, and more than etcd would. */
 const BODY_BYTES_MAX = 3 * 1024 * 1024;
@@ -21,9 +22,13 @@ export async function readBody(request: IncomingMessage, bytesMax: number = BODY
   return Buffer.concat(chunks);
 }
 
-/** A body of JSON or YAML; undefined when it is empty. Rejects with ApiError 400, 413 or 415. */
+/** A body of JSON, YAML or protobuf; undefined when it is empty. Rejects with ApiError 400, 413 or 415. */
 export async function readObject(request: IncomingMessage): Promise<unknown> {
   const type = mediaTypeOf(request);
+  if (type === PROTOBUF) {
+    const bytes = await readBody(request);
+    return bytes.length === 0 ? undefined : decodeObject(bytes);
+  }
   const json = type === "" || type === "application/json";
   if (!json && type !== "application/yaml" && type !== "application/x-yaml") {
     const known = "application/json, application/yaml";
