@@ -1,0 +1,22 @@
+import { isObject, type JsonObject, type Schema } from "../schema.ts";
+
+/** Sets the defaults of a structural schema, in place. null counts as absent where it is not allowed. */
+export function applySchemaDefaults(schema: Schema, object: JsonObject): void {
+  for (const [name, property] of Object.entries(schema.properties ?? {})) {
+    const value = object[name];
+    const absent = value === undefined || (value === null && property.nullable !== true);
+    if (absent && property.default !== undefined) object[name] = structuredClone(property.default);
+    below(property, object[name]);
+  }
+  if (!isObject(schema.additionalProperties)) return;
+  for (const [name, value] of Object.entries(object)) {
+    if (schema.properties?.[name] === undefined) below(schema.additionalProperties, value);
+  }
+}
+
+function below(schema: Schema, value: unknown): void {
+  if (Array.isArray(value)) {
+    const { items } = schema;
+    if (items !== undefined) for (const item of value) below(items, item);
+  } else if (isObject(value)) applySchemaDefaults(schema, value);
+}
