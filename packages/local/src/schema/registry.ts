@@ -8,7 +8,7 @@ import { openApiV2Document } from "./openapi/v2.ts";
 import { encodeOpenApiV2 } from "./openapi/v2-protobuf.ts";
 import { type OpenApiIndex, openApiV3Document, openApiV3Index } from "./openapi/v3.ts";
 import type { Decoded, FieldValidation, ResourceType } from "./resource-type.ts";
-import { isObject, type JsonObject } from "./schema.ts";
+import { isObject, type JsonObject, omit, scalarText, textAt } from "./schema.ts";
 
 /** The kinds that the cluster serves: built in, and described by CustomResourceDefinitions. */
 export class SchemaRegistry {
@@ -126,8 +126,8 @@ function assertKind(type: ResourceType, body: unknown): KubeObject {
   const versions = type.versions.map((version) => (type.group === "" ? version : `${type.group}/${version}`));
   body["kind"] ??= type.kind;
   body["apiVersion"] ??= versions[0];
-  if (body["kind"] !== type.kind || !versions.includes(String(body["apiVersion"]))) {
-    const given = `${String(body["apiVersion"])}, Kind=${String(body["kind"])}`;
+  if (body["kind"] !== type.kind || !versions.includes(textAt(body, "apiVersion"))) {
+    const given = `${scalarText(body["apiVersion"])}, Kind=${scalarText(body["kind"])}`;
     throw ApiError.badRequest(
       `the object provided is unrecognized (must be of type ${type.kind}): it is ${given}, expected ${versions.join(" or ")}`,
     );
@@ -148,8 +148,8 @@ function dropFromBuiltIn(type: ResourceType, object: KubeObject, version: string
 
 /** Metadata is the same for every kind; the rest is pruned as the definition says. */
 function dropFromCustom(type: CustomType, object: KubeObject, version: string): string[] {
-  const { apiVersion, kind, metadata, ...rest } = object;
-  const envelope = { metadata };
+  const rest = omit(object, ...KEPT);
+  const envelope = { metadata: object.metadata };
   const options = { kind: type.kind, version };
   const unknown = dropUnknownFields({ properties: { metadata: { $ref: "meta/v1.ObjectMeta" } } }, envelope, {
     ...options,

@@ -81,6 +81,16 @@ export function numberAt(value: unknown, ...path: readonly string[]): number | u
   return typeof found === "number" ? found : undefined;
 }
 
+/** A scalar as it is shown; anything else as JSON. */
+export function scalarText(value: unknown): string {
+  return typeof value === "string" ? value : (JSON.stringify(value) ?? "");
+}
+
+/** A shallow copy without some fields. */
+export function omit(object: JsonObject, ...names: readonly string[]): JsonObject {
+  return Object.fromEntries(Object.entries(object).filter(([name]) => !names.includes(name)));
+}
+
 /** Whether two JSON values are the same, whatever the order of fields. */
 export function sameJson(a: unknown, b: unknown): boolean {
   if (a === b) return true;

@@ -1,6 +1,6 @@
 import type { KubeObject, ManagedFieldsEntry } from "@bowline/kube";
 import type { ResourceType } from "../resource-type.ts";
-import { isObject, type JsonObject } from "../schema.ts";
+import { isObject, type JsonObject, omit } from "../schema.ts";
 import { changedFields, difference, type FieldTree, fieldsOf, isEmpty, union } from "./field-tree.ts";
 import { rootSchema } from "./schema-view.ts";
 
@@ -85,8 +85,8 @@ export function isSameManager(
 
 /** An object without what no client owns: its kind, its name and what the server writes. */
 export function managedPart(object: KubeObject): JsonObject {
-  const { apiVersion, kind, metadata, ...fields } = object;
-  const owned = Object.fromEntries(Object.entries(metadata).filter(([name]) => OWNED_METADATA.has(name)));
+  const fields = omit(object, "apiVersion", "kind", "metadata");
+  const owned = Object.fromEntries(Object.entries(object.metadata).filter(([name]) => OWNED_METADATA.has(name)));
   return Object.keys(owned).length === 0 ? fields : { metadata: owned, ...fields };
 }
 

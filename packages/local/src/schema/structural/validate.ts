@@ -61,7 +61,7 @@ function typeIsWrong(schema: Schema, value: unknown): string | undefined {
 
 function validateText(schema: Schema, value: string, path: string, errors: FieldErrors): void {
   if (schema.minLength !== undefined || schema.maxLength !== undefined) {
-    const length = [...value].length;
+    const length = Array.from(value).length;
     if (schema.minLength !== undefined && length < schema.minLength) {
       errors.invalid(path, value, `${body(path)} should be at least ${schema.minLength} chars long`);
     }

@@ -1,5 +1,5 @@
 import type { KubeObject } from "@bowline/kube";
-import { numberAt, objectAt, objectsAt, textAt } from "../schema.ts";
+import { numberAt, objectAt, objectsAt, scalarText, textAt } from "../schema.ts";
 import { AGE, type Column, CREATED_AT, column, countOf, NAME, NONE, shown } from "./columns.ts";
 import { ageOf } from "./human-duration.ts";
 
@@ -93,7 +93,9 @@ export const CLAIM_COLUMNS: readonly Column[] = [
   column("Capacity", (object) => textAt(object, "status", "capacity", "storage")),
   column("Access Modes", (object) => {
     const modes = objectAt(object, "status")["accessModes"];
-    return Array.isArray(modes) ? modes.map((mode) => ACCESS_MODES[String(mode)] ?? String(mode)).join(",") : "";
+    return Array.isArray(modes)
+      ? modes.map((mode) => ACCESS_MODES[scalarText(mode)] ?? scalarText(mode)).join(",")
+      : "";
   }),
   column("StorageClass", (object) => textAt(object, "spec", "storageClassName")),
   column("VolumeAttributesClass", () => "<unset>"),
@@ -189,7 +191,7 @@ function subjects(name: string, kind: string): Column {
 
 function share(object: KubeObject, field: string): string {
   const value = objectAt(object, "spec")[field];
-  return value === undefined ? "N/A" : String(value);
+  return value === undefined ? "N/A" : scalarText(value);
 }
 
 function quotaText(object: KubeObject, limits: boolean): string {
@@ -197,6 +199,6 @@ function quotaText(object: KubeObject, limits: boolean): string {
   return Object.keys(hard)
     .sort()
     .filter((name) => name.startsWith("limits.") === limits)
-    .map((name) => `${name}: ${String(used[name] ?? "0")}/${String(hard[name])}`)
+    .map((name) => `${name}: ${scalarText(used[name] ?? "0")}/${scalarText(hard[name])}`)
     .join(", ");
 }

@@ -1,5 +1,5 @@
 import type { KubeObject } from "@bowline/kube";
-import { isObject, objectAt, objectsAt, textAt } from "../schema.ts";
+import { isObject, objectAt, objectsAt, scalarText, textAt } from "../schema.ts";
 import { ageOf } from "./human-duration.ts";
 
 /** A column as tables describe it; priority 1 is shown with `-o wide` only. */
@@ -45,7 +45,7 @@ export const NONE = "<none>";
 /** A field's text or number; `<none>` where there is none. */
 export function shown(value: unknown): string {
   if (typeof value === "string" && value !== "") return value;
-  return typeof value === "number" || typeof value === "boolean" ? String(value) : NONE;
+  return typeof value === "number" || typeof value === "boolean" ? scalarText(value) : NONE;
 }
 
 /** Names and images of a template's containers, and the selector: the wide columns of workloads. */
@@ -66,7 +66,7 @@ export function selectorText(selector: unknown): string {
   const given = isObject(selector) ? selector : {};
   const structured = isObject(given["matchLabels"]) || Array.isArray(given["matchExpressions"]);
   const labels = structured ? objectAt(given, "matchLabels") : given;
-  const terms = Object.entries(labels).map(([key, value]) => `${key}=${String(value)}`);
+  const terms = Object.entries(labels).map(([key, value]) => `${key}=${scalarText(value)}`);
   const expressions = objectsAt(given, "matchExpressions").map((expression) => {
     const [key, operator] = [textAt(expression, "key"), textAt(expression, "operator")];
     const values = Array.isArray(expression["values"]) ? expression["values"].join(",") : "";

@@ -47,10 +47,11 @@ function bracketStep(text: string): [steps: Step[], length: number] {
 }
 
 function closingBracket(text: string): number {
-  let quote = "";
+  let quote: string | undefined;
   let depth = 0;
-  for (const [index, char] of [...text].entries()) {
-    if (quote !== "") quote = char === quote ? "" : quote;
+  for (let index = 0; index < text.length; index++) {
+    const char = text[index];
+    if (quote !== undefined) quote = char === quote ? undefined : quote;
     else if (char === "'" || char === '"') quote = char;
     else if (char === "[") depth++;
     else if (char === "]" && --depth === 0) return index;

@@ -1,5 +1,5 @@
 import type { KubeObject } from "@bowline/kube";
-import { numberAt, objectAt, objectsAt, textAt } from "../schema.ts";
+import { numberAt, objectAt, objectsAt, scalarText, textAt } from "../schema.ts";
 import { AGE, type Column, column, NAME, NONE, selectorColumn, selectorText, shown } from "./columns.ts";
 
 export const SERVICE_COLUMNS: readonly Column[] = [
@@ -83,7 +83,7 @@ function loadBalancerAddresses(object: KubeObject): string[] {
 
 function servicePort(port: Record<string, unknown>): string {
   const node = numberAt(port, "nodePort");
-  return `${String(port["port"])}${node === undefined || node === 0 ? "" : `:${node}`}/${textAt(port, "protocol")}`;
+  return `${scalarText(port["port"])}${node === undefined || node === 0 ? "" : `:${node}`}/${textAt(port, "protocol")}`;
 }
 
 function endpointsText(object: KubeObject): string {

@@ -1,4 +1,4 @@
-import { isObject, type JsonObject, numberAt, objectAt, objectsAt, textAt } from "../schema.ts";
+import { isObject, type JsonObject, numberAt, objectAt, objectsAt, scalarText, textAt } from "../schema.ts";
 import type { FieldErrors } from "./field-errors.ts";
 import { report } from "./metadata.ts";
 import { configKey, envVarName, portName } from "./names.ts";
@@ -54,7 +54,7 @@ function validatePorts(container: JsonObject, at: string, hostPorts: Set<string>
     const { hostPort } = port;
     if (hostPort === undefined || hostPort === 0) return;
     validatePortNumber(hostPort, `${path}.hostPort`, errors);
-    const key = `${textAt(port, "protocol")}/${textAt(port, "hostIP")}/${String(hostPort)}`;
+    const key = `${textAt(port, "protocol")}/${textAt(port, "hostIP")}/${scalarText(hostPort)}`;
     if (hostPorts.has(key)) errors.duplicate(`${path}.hostPort`, key);
     hostPorts.add(key);
   });

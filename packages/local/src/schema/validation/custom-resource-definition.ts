@@ -1,5 +1,5 @@
 import type { KubeObject } from "@bowline/kube";
-import { isObject, type JsonObject, objectAt, objectsAt, textAt } from "../schema.ts";
+import { isObject, type JsonObject, objectAt, objectsAt, scalarText, textAt } from "../schema.ts";
 import type { FieldErrors } from "./field-errors.ts";
 import { report, validateImmutable } from "./metadata.ts";
 import { dns1035Label, dnsLabel, dnsSubdomain } from "./names.ts";
@@ -74,7 +74,7 @@ function validateStructure(
   const { type } = schema;
   if (type === undefined || type === "") {
     if (!free || place === "root") errors.required(`${path}.type`, MISSING_TYPE[place]);
-  } else if (!TYPES.includes(String(type))) errors.notSupported(`${path}.type`, type, TYPES);
+  } else if (!TYPES.includes(scalarText(type))) errors.notSupported(`${path}.type`, type, TYPES);
   else if (place === "root" && type !== "object") errors.invalid(`${path}.type`, type, "must be object at the root");
   for (const field of ["$ref", "definitions", "dependencies", "patternProperties", "additionalItems", "id"]) {
     if (schema[field] !== undefined) errors.forbidden(`${path}.${field}`, `${field} is not supported`);

@@ -88,7 +88,7 @@ export const configKey: NameRule = (key) => {
 
 /** What may stand left of "=" in an environment. */
 export const envVarName: NameRule = (name) => {
-  if (/^[^\x00-\x1f\x7f=]+$/.test(name)) return undefined;
+  if (/^[ -<>-~]+$/.test(name)) return undefined;
   return "a valid environment variable name must consist only of printable ASCII characters other than '='";
 };
 

@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 import { parseQuantity } from "@bowline/kube";
-import { isObject, type JsonObject, numberAt, objectAt, objectsAt, textAt } from "../schema.ts";
+import { isObject, type JsonObject, numberAt, objectAt, objectsAt, scalarText, textAt } from "../schema.ts";
 import { validateContainerDetails } from "./container.ts";
 import type { FieldErrors } from "./field-errors.ts";
 import { report, validateLabels } from "./metadata.ts";
@@ -83,7 +83,7 @@ function validateResources(resources: JsonObject, path: string, errors: FieldErr
         errors.invalid(
           `${path}.requests`,
           amount,
-          `must be less than or equal to ${name} limit of ${String(limits[name])}`,
+          `must be less than or equal to ${name} limit of ${scalarText(limits[name])}`,
         );
       }
     }

@@ -1,5 +1,5 @@
 import type { KubeObject } from "@bowline/kube";
-import { isObject, type JsonObject, objectAt, objectsAt, sameJson } from "../schema.ts";
+import { isObject, type JsonObject, objectAt, objectsAt, omit, sameJson } from "../schema.ts";
 import type { FieldErrors } from "./field-errors.ts";
 import { validatePodSpec } from "./pod-spec.ts";
 
@@ -30,7 +30,7 @@ export function validatePodUpdate(object: KubeObject, old: KubeObject, errors: F
 }
 
 function fixedPart(spec: JsonObject, before: JsonObject): JsonObject {
-  const { activeDeadlineSeconds, tolerations, ephemeralContainers, schedulingGates, ...fixed } = spec;
+  const fixed = omit(spec, "activeDeadlineSeconds", "tolerations", "ephemeralContainers", "schedulingGates");
   // Binding to a node is an update of its own in Kubernetes.
   if (before["nodeName"] === undefined || before["nodeName"] === "") delete fixed["nodeName"];
   for (const list of ["containers", "initContainers"]) {

@@ -1,6 +1,6 @@
 import { isIP, isIPv4, isIPv6 } from "node:net";
 import type { KubeObject } from "@bowline/kube";
-import { isObject, type JsonObject, objectAt, objectsAt, textAt } from "../schema.ts";
+import { isObject, type JsonObject, objectAt, objectsAt, scalarText, textAt } from "../schema.ts";
 import { validatePortNumber, validatePortReference } from "./container.ts";
 import type { FieldErrors } from "./field-errors.ts";
 import { report, validateImmutable, validateLabels } from "./metadata.ts";
@@ -19,7 +19,7 @@ export function validateService(object: KubeObject, errors: FieldErrors): void {
       errors.forbidden("spec.clusterIPs", "may not be set when `type` is 'ExternalName'");
   } else if (clusterIP === "None") {
     if (type !== "ClusterIP")
-      errors.invalid("spec.clusterIPs[0]", "None", `may not be set to 'None' for ${String(type)} services`);
+      errors.invalid("spec.clusterIPs[0]", "None", `may not be set to 'None' for ${scalarText(type)} services`);
   } else if (typeof clusterIP === "string" && clusterIP !== "" && isIP(clusterIP) === 0) {
     errors.invalid("spec.clusterIPs[0]", clusterIP, "must be a valid IP address");
   }
@@ -64,7 +64,7 @@ function validateServicePorts(spec: JsonObject, errors: FieldErrors): void {
     names.add(name);
     if (port["port"] !== undefined) validatePortNumber(port["port"], `${path}.port`, errors);
     validatePortReference(port["targetPort"], `${path}.targetPort`, errors);
-    const key = `${textAt(port, "protocol")}/${String(port["port"])}`;
+    const key = `${textAt(port, "protocol")}/${scalarText(port["port"])}`;
     if (numbers.has(key)) errors.duplicate(path, { protocol: port["protocol"], port: port["port"] });
     numbers.add(key);
     const { nodePort } = port;
