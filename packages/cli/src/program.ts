@@ -2,18 +2,24 @@ import { VERSION } from "@bowline/contracts";
 import { Command, CommanderError } from "commander";
 import { register as registerCheck } from "./check/register.ts";
 import { register as registerCompletion } from "./completion/register.ts";
+import { register as registerControllers } from "./controllers.ts";
 import { register as registerDataPlane } from "./data-plane.ts";
+import { register as registerDemoApp } from "./demo-app.ts";
+import { register as registerInject } from "./inject/register.ts";
 import { CommandFailure, type Io } from "./io.ts";
 import { register as registerLocal } from "./local/register.ts";
 import { register as registerStat } from "./stat/register.ts";
 
 /** Each group of commands; what a command does is imported when it runs. */
 const GROUPS: readonly ((program: Command, io: Io) => void)[] = [
+  registerInject,
   registerCheck,
   registerStat,
   registerLocal,
   registerCompletion,
+  registerControllers,
   registerDataPlane,
+  registerDemoApp,
 ];
 
 /**

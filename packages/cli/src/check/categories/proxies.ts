@@ -199,17 +199,18 @@ function labelsInPlace(
 
 /** A port that is opaque for a service's pods but not for the service, or the other way round, is treated in two ways. */
 function opaqueMismatches({ metadata, spec }: Service, pods: readonly Pod[]): string[] {
-  if (spec?.selector === undefined) return [];
+  const matchLabels = spec?.selector;
+  if (matchLabels === undefined) return [];
   const ofService = metadata.annotations?.[CONFIG_ANNOTATION.opaquePorts] ?? "";
   return pods
     .filter(
       (pod) =>
         pod.metadata.namespace === metadata.namespace &&
-        matchesSelector({ matchLabels: spec.selector }, pod.metadata.labels),
+        matchesSelector({ matchLabels }, pod.metadata.labels),
     )
     .flatMap((pod) => {
       const ofPod = pod.metadata.annotations?.[CONFIG_ANNOTATION.opaquePorts] ?? "";
-      const targets = (spec.ports ?? []).flatMap(({ port, targetPort }) => {
+      const targets = (spec?.ports ?? []).flatMap(({ port, targetPort }) => {
         const target = typeof targetPort === "number" ? targetPort : port;
         const [serviceSays, podSays] = [isListed(port, ofService), isListed(target, ofPod)];
         return serviceSays === podSays ? [] : [{ port, target, serviceSays }];
