@@ -1,4 +1,4 @@
-import { isIPv6 } from "node:net";
+import { BlockList, isIPv6 } from "node:net";
 import type { IpFamilies } from "./pod-network.ts";
 
 // What kubeadm and flannel have by default, so manifests that name an address mean the same here.
@@ -55,4 +55,20 @@ export function endpointText(ip: string, port: number): string {
 
 function hexByte(value: number): string {
   return value.toString(16).padStart(2, "0");
+}
+
+/** Whether an address is within the ranges that pods and services get theirs from. */
+export function isClusterAddress(ip: string): boolean {
+  return CLUSTER_RANGES.check(ip, isIPv6(ip) ? "ipv6" : "ipv4");
+}
+
+const CLUSTER_RANGES: BlockList = rangesOf([POD_CIDR_V4, POD_CIDR_V6, SERVICE_CIDR_V4, SERVICE_CIDR_V6]);
+
+function rangesOf(cidrs: readonly string[]): BlockList {
+  const ranges = new BlockList();
+  for (const cidr of cidrs) {
+    const [ip = "", bits] = cidr.split("/");
+    ranges.addSubnet(ip, Number(bits), isIPv6(ip) ? "ipv6" : "ipv4");
+  }
+  return ranges;
 }

@@ -8,6 +8,8 @@ export {
   SERVICE_CIDR_V4,
   SERVICE_CIDR_V6,
 } from "./addresses.ts";
+export { type DnsOptions, type RunningDns, startDns } from "./dns/start-dns.ts";
+export { MachineResolver, type MachineResolverOptions, type Resolution, type Upstream } from "./dns/upstream.ts";
 export type {
   IpFamilies,
   NetworkOptions,
