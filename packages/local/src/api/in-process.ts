@@ -14,8 +14,8 @@ export interface InProcessParts {
   readonly deleter: Deleter;
   readonly recorder: EventRecorder;
   /** The type of a store key; throws for an unknown one. */
-  typeOf(key: string): ResourceType;
-  warn(line: string): void;
+  readonly typeOf: (key: string) => ResourceType;
+  readonly warn: (line: string) => void;
 }
 
 /** Thrown through `Writer.update` when there is nothing to write. */
@@ -55,7 +55,7 @@ export class InProcessApi implements ClusterApi {
         try {
           handler(event as ClusterEvent<T>);
         } catch (error) {
-          warn(`a watch of ${type} failed: ${error instanceof Error ? (error.stack ?? error.message) : error}`);
+          warn(`a watch of ${type} failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
         }
       });
     };

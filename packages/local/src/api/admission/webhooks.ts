@@ -98,7 +98,7 @@ export class Webhooks {
     try {
       answer = await this.#caller.call(webhook, attributes, version);
     } catch (error) {
-      const told = `failed calling webhook ${JSON.stringify(webhook.name)}: ${error instanceof Error ? error.message : error}`;
+      const told = `failed calling webhook ${JSON.stringify(webhook.name)}: ${error instanceof Error ? error.message : String(error)}`;
       if (webhook.failurePolicy !== "Ignore")
         throw ApiError.internal(`Internal error occurred: ${told}`, { cause: error });
       this.#warn(`${told}; ignored, as its failurePolicy says`);

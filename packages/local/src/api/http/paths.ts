@@ -29,7 +29,7 @@ const OPENID_CONFIGURATION = {
   id_token_signing_alg_values_supported: ["ES256"],
 };
 
-const OPENAPI_V2 = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+const OPENAPI_V2 = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
 const DISCOVERY_GROUP = "apidiscovery.k8s.io";
 
 const HEALTH: ReadonlySet<string> = new Set(["/healthz", "/livez", "/readyz"]);

@@ -39,7 +39,10 @@ function checkBudgets({ store }: ServerParts, pod: Pod): void {
     matchesSelector(budget.spec?.selector, other.metadata.labels ?? {}),
   );
   const healthy = pods.filter(isHealthy).length;
-  const needed = neededBy(budget, pods.length);
+  // The controller knows how many pods their owners want; until it has looked, those that exist are all there is to go by.
+  const { observedGeneration, desiredHealthy } = budget.status ?? {};
+  const isCounted = observedGeneration !== undefined && observedGeneration === budget.metadata.generation;
+  const needed = isCounted && desiredHealthy !== undefined ? desiredHealthy : neededBy(budget, pods.length);
   if (healthy > needed) return;
   const message = `The disruption budget ${budget.metadata.name} needs ${needed} healthy pods and has ${healthy} currently`;
   throw new ApiError(429, "TooManyRequests", "Cannot evict pod as it would violate the pod's disruption budget.", {

@@ -49,7 +49,7 @@ export interface Selection {
   readonly namespace: string;
   /** The one name that is asked for, if it is one. */
   readonly name: string | undefined;
-  matches(object: KubeObject): boolean;
+  readonly matches: (object: KubeObject) => boolean;
 }
 
 /** Throws ApiError 400 for selectors that cannot be read, and fields that objects are not selected by. */

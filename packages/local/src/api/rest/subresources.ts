@@ -63,9 +63,11 @@ export async function serveBinding(parts: ServerParts, exchange: Exchange, targe
   exchange.send(201, success());
 }
 
+type SentTokenRequest = KubeObject & { readonly spec?: Partial<NonNullable<TokenRequest["spec"]>> };
+
 /** POST of a TokenRequest to a service account. */
 export async function serveTokenRequest(parts: ServerParts, exchange: Exchange, target: Target): Promise<void> {
-  const request = asObject(await readObject(exchange.request), "TokenRequest") as unknown as TokenRequest;
+  const request = asObject(await readObject(exchange.request), "TokenRequest") as SentTokenRequest;
   const { audiences = [], expirationSeconds = TOKEN_SECONDS_DEFAULT, boundObjectRef } = request.spec ?? {};
   const { kind, name = "", uid } = boundObjectRef ?? {};
   if (kind !== undefined && kind !== "Pod" && kind !== "Secret") {

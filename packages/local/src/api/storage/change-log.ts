@@ -22,7 +22,7 @@ export class ChangeLog {
 
   /** @param since the version at which the log begins: nothing older can be told */
   constructor(changesMax: number, since: number) {
-    this.#ring = new Array<Change | undefined>(changesMax);
+    this.#ring = Array.from({ length: changesMax });
     this.#since = since;
   }
 

@@ -27,7 +27,7 @@ export class Collection {
   }
 
   put(object: KubeObject): void {
-    const { namespace = "", name = "" } = object.metadata;
+    const { namespace = "", name } = object.metadata;
     const key = keyOf(namespace, name);
     const old = this.#byKey.get(key);
     this.#byKey.set(key, object);
@@ -41,7 +41,7 @@ export class Collection {
   }
 
   drop(object: KubeObject): void {
-    const { namespace = "", name = "" } = object.metadata;
+    const { namespace = "", name } = object.metadata;
     const key = keyOf(namespace, name);
     this.#byKey.delete(key);
     removeFrom(this.#byNamespace, namespace, key);

@@ -21,7 +21,7 @@ export class Database {
       prepareFile(this.#db);
     } catch (error) {
       this.#db.close();
-      throw new Error(`cannot open the cluster's state in ${path}: ${error instanceof Error ? error.message : error}`, {
+      throw new Error(`cannot open the cluster's state in ${path}: ${error instanceof Error ? error.message : String(error)}`, {
         cause: error,
       });
     }
@@ -34,11 +34,12 @@ export class Database {
 
   /** The version of the last write that was completed. */
   version(): number {
-    return (this.#db.query("SELECT version FROM counter").get() as { version: number }).version;
+    return (one(this.#db, "SELECT version FROM counter") as { version: number }).version;
   }
 
   *objects(): Generator<{ type: string; object: KubeObject }> {
-    for (const row of this.#db.query("SELECT type, body FROM objects").iterate()) {
+    using statement = this.#db.prepare("SELECT type, body FROM objects");
+    for (const row of statement.iterate()) {
       const { type, body } = row as { type: string; body: string };
       yield { type, object: JSON.parse(body) as KubeObject };
     }
@@ -56,8 +57,11 @@ export class Database {
     });
   }
 
+  /** Lets the file go at once, so that it can be opened again. */
   close(): void {
-    this.#db.close();
+    // A statement that is still open would keep the file, and its lock, until the collector finds it.
+    for (const statement of [this.#put, this.#drop, this.#count]) statement.finalize();
+    this.#db.close(true);
   }
 
   #write(version: number, change: () => void): void {
@@ -73,12 +77,17 @@ export class Database {
   }
 }
 
+function one(db: Sqlite, query: string): unknown {
+  using statement = db.prepare(query);
+  return statement.get();
+}
+
 function prepareFile(db: Sqlite): void {
   // Exclusive, so that a second daemon on the same directory fails at once; it also spares the shared-memory file.
   db.run("PRAGMA locking_mode = EXCLUSIVE");
   db.run("PRAGMA journal_mode = WAL");
   db.run("PRAGMA synchronous = NORMAL");
-  const { user_version: layout } = db.query("PRAGMA user_version").get() as { user_version: number };
+  const { user_version: layout } = one(db, "PRAGMA user_version") as { user_version: number };
   if (layout !== 0 && layout !== LAYOUT) throw new Error(`its layout is ${layout}, this program knows ${LAYOUT}`);
   db.run("BEGIN IMMEDIATE");
   db.run(
