@@ -3,15 +3,11 @@ import { CommandFailure, type Io } from "./io.ts";
 
 type Program = (args: readonly string[], env: Io["env"]) => Promise<number>;
 
-/** The programs of the control plane's pods. Each reads its flags itself. */
+/** The destination service's program, which reads its flags itself. */
 export function register(program: Command, io: Io): void {
   controller(program, io, "destination", "tell proxies where destinations are", async () => {
     const { runDestination } = await import("@bowline/control-plane");
     return runDestination;
-  });
-  controller(program, io, "proxy-injector", "add proxies to pods as they are created", async () => {
-    const { runProxyInjector } = await import("@bowline/control-plane");
-    return runProxyInjector;
   });
 }
 

@@ -6,12 +6,14 @@ import { register as registerControllers } from "./controllers.ts";
 import { register as registerDataPlane } from "./data-plane.ts";
 import { register as registerDemoApp } from "./demo-app.ts";
 import { register as registerInject } from "./inject/register.ts";
+import { register as registerInstall } from "./install/register.ts";
 import { CommandFailure, type Io } from "./io.ts";
 import { register as registerLocal } from "./local/register.ts";
 import { register as registerStat } from "./stat/register.ts";
 
 /** Each group of commands; what a command does is imported when it runs. */
 const GROUPS: readonly ((program: Command, io: Io) => void)[] = [
+  registerInstall,
   registerInject,
   registerCheck,
   registerStat,
@@ -58,20 +60,11 @@ export function buildProgram(io: Io): Command {
     .configureOutput({ writeOut: io.out, writeErr: io.err })
     .showHelpAfterError("(add --help for the flags)");
   for (const register of GROUPS) register(program, io);
-  inheritSettings(program);
   return program;
 }
 
 function collect(value: string, earlier: readonly string[]): string[] {
   return [...earlier, value];
-}
-
-/** Commander copies a parent's settings only to commands made by `command(name)`, before they are set: so set them again. */
-function inheritSettings(parent: Command): void {
-  for (const command of parent.commands) {
-    command.copyInheritedSettings(parent);
-    inheritSettings(command);
-  }
 }
 
 function exitCodeOf(error: unknown, io: Io): number {
