@@ -4,6 +4,7 @@ export { type JsonObject, ShapeError } from "./injector/json-object.ts";
 export { annotateMetadata } from "./injector/opaque-ports.ts";
 export type { PatchOperation } from "./injector/patch.ts";
 export { type InjectionReport, SKIP_REASONS, type SkipReason, skipReasons } from "./injector/report.ts";
+export { runProxyInjector } from "./injector/server.ts";
 export { valuesWith } from "./injector/settings.ts";
 export { removeSidecar, type Uninjection, uninject } from "./injector/uninject.ts";
 export { controlPlaneComponent, type PodView, readWorkload, type Workload } from "./injector/workload.ts";

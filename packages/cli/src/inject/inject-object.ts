@@ -112,14 +112,7 @@ function refuse(workload: Workload, report: InjectionReport, { manual }: InjectO
 function annotatePod(pod: PodView, overrides: Readonly<Record<string, string>>): readonly PatchOperation[] {
   // A pod that asks for ingress mode is asking to be injected.
   const present = pod.annotations[INJECT_ANNOTATION] === "ingress" ? "ingress" : "enabled";
-  const wanted = { [INJECT_ANNOTATION]: present, ...overrides };
-  const metadata = {
-    metadata: pod.hasMetadata ? { ...(pod.hasAnnotations ? { annotations: pod.annotations } : {}) } : null,
-  };
-  return annotateMetadata(metadata, wanted).map((operation) => ({
-    ...operation,
-    path: `${pod.pointer}${operation.path}`,
-  }));
+  return annotateMetadata(pod.metadata, { [INJECT_ANNOTATION]: present, ...overrides }, pod.pointer);
 }
 
 /** Namespaces are annotated for their pods; services have opaque ports only. */
@@ -134,7 +127,8 @@ function annotateObject(
     kind === "service"
       ? { [CONFIG_ANNOTATION.opaquePorts]: opaquePorts ?? "" }
       : { [INJECT_ANNOTATION]: "enabled", ...overrides };
-  const patch = annotateMetadata(object, annotations);
+  const metadata = isMapObject(object["metadata"]) ? object["metadata"] : undefined;
+  const patch = annotateMetadata(metadata, annotations, "");
   return { object: applyPatch(object, patch), report: { injection, outcome: "annotated", warnings: [] } };
 }
 

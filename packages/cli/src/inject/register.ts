@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import type { Io } from "../io.ts";
+import { CommandFailure, type Io } from "../io.ts";
 import { addOverrideFlags } from "./flags.ts";
 
 /** `inject`, `uninject`, and what runs of injection within a cluster: the webhook, and the wait for a proxy. */
@@ -13,6 +13,17 @@ export function register(program: Command, io: Io): void {
     .action(async (inputs: string[], _options: unknown, command: Command) => {
       const { runUninject } = await import("./command.ts");
       await runUninject(inputs, command, io);
+    });
+  program
+    .command("proxy-injector", { hidden: true })
+    .description("run the webhook by which new pods get their proxies")
+    .allowUnknownOption()
+    .allowExcessArguments()
+    .helpOption(false)
+    .action(async (_options: unknown, command: Command) => {
+      const { runProxyInjector } = await import("@bowline/control-plane");
+      const exitCode = await runProxyInjector(command.args, io.env);
+      if (exitCode !== 0) throw new CommandFailure("", exitCode);
     });
   program
     .command("await", { hidden: true })

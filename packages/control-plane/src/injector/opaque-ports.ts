@@ -32,25 +32,29 @@ export function serviceOpaquePortsPatch(
   const metadata = objectIn(object, "metadata", "");
   if (textsIn(metadata, "annotations", "/metadata")[ANNOTATION] !== undefined) return [];
   const value = namespaceAnnotations[ANNOTATION] ?? asText(opaqueServicePorts(object, values));
-  return value === null ? [] : annotateMetadata(object, { [ANNOTATION]: value });
+  return value === null ? [] : annotateMetadata(metadata, { [ANNOTATION]: value }, "");
 }
 
-/** A patch that sets annotations of the object itself; those it has with the same value are left alone. */
+/**
+ * A patch that sets annotations; those that are there with the same value are left alone.
+ *
+ * @param pointer to what the metadata belongs to: "" for the object itself
+ */
 export function annotateMetadata(
-  object: JsonObject,
+  metadata: JsonObject | undefined,
   annotations: Readonly<Record<string, string>>,
+  pointer: string,
 ): readonly PatchOperation[] {
-  const metadata = objectIn(object, "metadata", "");
   const present = objectIn(metadata, "annotations", "/metadata");
   const missing = Object.entries(annotations).filter(([name, value]) => present?.[name] !== value);
   if (missing.length === 0) return [];
   const roots: PatchOperation[] = [];
-  if (metadata === undefined) roots.push({ op: "add", path: "/metadata", value: {} });
-  if (present === undefined) roots.push({ op: "add", path: "/metadata/annotations", value: {} });
+  if (metadata === undefined) roots.push({ op: "add", path: `${pointer}/metadata`, value: {} });
+  if (present === undefined) roots.push({ op: "add", path: `${pointer}/metadata/annotations`, value: {} });
   return [
     ...roots,
     ...missing.map(
-      ([name, value]) => ({ op: "add", path: `/metadata/annotations/${pointerToken(name)}`, value }) as const,
+      ([name, value]) => ({ op: "add", path: `${pointer}/metadata/annotations/${pointerToken(name)}`, value }) as const,
     ),
   ];
 }

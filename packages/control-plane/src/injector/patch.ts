@@ -1,3 +1,4 @@
+import { isObject } from "./json-object.ts";
 import type { PodView } from "./workload.ts";
 
 /** An operation of a JSON patch (RFC 6902), as far as injection needs them. */
@@ -19,9 +20,9 @@ export class PodPatch {
 
   constructor(pod: PodView) {
     this.#pointer = pod.pointer;
-    if (pod.hasMetadata) this.#made.add("/metadata");
-    if (pod.hasAnnotations) this.#made.add("/metadata/annotations");
-    if (pod.hasLabels) this.#made.add("/metadata/labels");
+    if (pod.metadata !== undefined) this.#made.add("/metadata");
+    if (isObject(pod.metadata?.["annotations"])) this.#made.add("/metadata/annotations");
+    if (isObject(pod.metadata?.["labels"])) this.#made.add("/metadata/labels");
     if (pod.volumes.length > 0) this.#made.add("/spec/volumes");
     if (pod.initContainers.length > 0) this.#made.add("/spec/initContainers");
   }

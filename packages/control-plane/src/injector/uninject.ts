@@ -12,7 +12,7 @@ import {
 } from "@bowline/contracts";
 import { isObject, type JsonObject, objectIn, textIn } from "./json-object.ts";
 import { type PatchOperation, pointerToken } from "./patch.ts";
-import { type PodView, readWorkload, type Workload } from "./workload.ts";
+import { type PodView, readWorkload } from "./workload.ts";
 
 export interface Uninjection {
   readonly kind: string;
@@ -35,8 +35,7 @@ export function uninject(object: JsonObject): Uninjection {
   const patch: PatchOperation[] = [];
   if (workload.pod !== null) {
     patch.push(...removeSidecar(workload.pod));
-    if (workload.pod.pointer !== "")
-      patch.push(...removeMetadata(podMetadata(workload, workload.pod), workload.pod.pointer));
+    if (workload.pod.pointer !== "") patch.push(...removeMetadata(workload.pod.metadata, workload.pod.pointer));
   }
   const ownsMetadata = workload.pod !== null || workload.kind === "namespace" || workload.kind === "service";
   if (ownsMetadata) patch.push(...removeMetadata(objectIn(object, "metadata", ""), ""));
@@ -83,10 +82,4 @@ function removeKeys(path: string, map: unknown): readonly PatchOperation[] {
   if (ours.length === 0) return [];
   if (ours.length === keys.length) return [{ op: "remove", path }];
   return ours.map((key) => ({ op: "remove", path: `${path}/${pointerToken(key)}` }));
-}
-
-function podMetadata({ object }: Workload, pod: PodView): JsonObject | undefined {
-  let at: JsonObject | undefined = object;
-  for (const step of pod.pointer.split("/").slice(1)) at = objectIn(at, step, "");
-  return objectIn(at, "metadata", pod.pointer);
 }

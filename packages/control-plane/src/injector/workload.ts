@@ -1,5 +1,5 @@
 import { CONTROL_PLANE_COMPONENT_LABEL } from "@bowline/contracts";
-import { isObject, type JsonObject, objectIn, objectsIn, textIn, textsIn } from "./json-object.ts";
+import { type JsonObject, objectIn, objectsIn, textIn, textsIn } from "./json-object.ts";
 
 /** Where each kind keeps its pod, as a JSON pointer. Kinds without a pod are not here. */
 const POD_POINTERS: Readonly<Record<string, string>> = {
@@ -27,9 +27,7 @@ export interface Workload {
 export interface PodView {
   /** JSON pointer from the object to the pod or its template. */
   readonly pointer: string;
-  readonly hasMetadata: boolean;
-  readonly hasAnnotations: boolean;
-  readonly hasLabels: boolean;
+  readonly metadata: JsonObject | undefined;
   readonly annotations: Readonly<Record<string, string>>;
   readonly labels: Readonly<Record<string, string>>;
   readonly spec: JsonObject;
@@ -69,9 +67,7 @@ function readPod(object: JsonObject, pointer: string | undefined): PodView | nul
   const metadata = objectIn(pod, "metadata", pointer);
   return {
     pointer,
-    hasMetadata: metadata !== undefined,
-    hasAnnotations: isObject(metadata?.["annotations"]),
-    hasLabels: isObject(metadata?.["labels"]),
+    metadata,
     annotations: textsIn(metadata, "annotations", `${pointer}/metadata`),
     labels: textsIn(metadata, "labels", `${pointer}/metadata`),
     spec,
