@@ -71,12 +71,20 @@ export async function startDestination(
   });
   // Who is interested awaits it.
   serving.catch(() => undefined);
+  let stopped: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
     ready = false;
     await Promise.all([drain(server, service), source.stop()]);
     await admin.close();
   };
-  return { adminPort: admin.port, serving, stop };
+  return {
+    adminPort: admin.port,
+    serving,
+    stop() {
+      stopped ??= stop();
+      return stopped;
+    },
+  };
 }
 
 async function drain(server: GrpcServer, service: DestinationService): Promise<void> {
