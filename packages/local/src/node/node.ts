@@ -105,9 +105,10 @@ export class Node {
     await Promise.all(strange.map((name) => discardPod(join(podsDir, name))));
     const adopting = pods.map(async (pod) => {
       const worker = this.#addWorker(pod);
-      await worker
-        .adopt()
-        .catch((error: unknown) => warn(`adopting ${pod.metadata.namespace}/${pod.metadata.name}: ${String(error)}`));
+      await worker.adopt().catch((error: unknown) => {
+        warn(`adopting pod ${pod.metadata.namespace}/${pod.metadata.name}: ${String(error)}`);
+      });
+      worker.wake();
     });
     await Promise.all(adopting);
     const ended = (pod: Pod) => pod.status?.phase === "Succeeded" || pod.status?.phase === "Failed";

@@ -44,7 +44,7 @@ function withPipes(words: readonly string[], stdin: boolean): ExecProcess {
     stdin: {
       write: (bytes) => {
         if (sink === undefined) return;
-        sink.write(bytes);
+        void sink.write(bytes);
         void sink.flush();
       },
       end: () => {
@@ -79,14 +79,20 @@ function withTerminal(words: readonly string[]): ExecProcess {
   const { terminal } = child;
   return {
     stdin: {
-      write: (bytes) => void terminal?.write(bytes),
+      write: (bytes) => {
+        terminal?.write(bytes);
+      },
       // To a terminal, the end of input is a character.
-      end: () => void terminal?.write("\x04"),
+      end: () => {
+        terminal?.write("\x04");
+      },
     },
     stdout: output.readable,
     stderr: new ReadableStream({ start: (controller) => controller.close() }),
     exited: exitCodeOf(child),
-    resize: (columns, rows) => void terminal?.resize(columns, rows),
+    resize: (columns, rows) => {
+      terminal?.resize(columns, rows);
+    },
     kill: () => child.kill("SIGKILL"),
   };
 }

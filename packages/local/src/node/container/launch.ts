@@ -42,16 +42,15 @@ export interface ContainerUser {
 /** The words that change a process to the container's user and capabilities before it runs what follows them. */
 export function setprivWords(launch: ContainerLaunch): string[] {
   const { uid, gid, groups } = launch.user;
+  const { bounding, ambient } = launch.capabilities;
   const only = (names: readonly string[]) => ["-all", ...names.map((name) => `+${name}`)].join(",");
-  return [
-    ...["setpriv", "--reuid", String(uid), "--regid", String(gid)],
-    ...(groups.length === 0 ? ["--clear-groups"] : ["--groups", groups.join(",")]),
-    ...(launch.noNewPrivileges ? ["--no-new-privs"] : []),
-    ...["--bounding-set", only(launch.capabilities.bounding)],
-    ...["--inh-caps", only(launch.capabilities.ambient), "--ambient-caps", only(launch.capabilities.ambient)],
-    // A container does not outlive its supervisor, who alone would notice how it ended.
-    ...["--pdeathsig", "KILL"],
-  ];
+  const words = ["setpriv", "--reuid", String(uid), "--regid", String(gid)];
+  words.push(...(groups.length === 0 ? ["--clear-groups"] : ["--groups", groups.join(",")]));
+  if (launch.noNewPrivileges) words.push("--no-new-privs");
+  words.push("--bounding-set", only(bounding), "--inh-caps", only(ambient), "--ambient-caps", only(ambient));
+  // A container does not outlive its supervisor, who alone would notice how it ended.
+  words.push("--pdeathsig", "KILL");
+  return words;
 }
 
 export function envWords(env: ReadonlyMap<string, string>): string[] {

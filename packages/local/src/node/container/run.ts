@@ -87,20 +87,9 @@ export class ContainerRun {
   execWords(launch: ContainerLaunch, command: readonly string[]): string[] | undefined {
     const pid = this.mainPid;
     if (pid === undefined) return undefined;
-    const change = 'cd "$1" && shift && exec "$@"';
-    return [
-      ...["nsenter", "--target", String(pid), "--mount", "--uts", "--ipc", "--net", "--pid", "--"],
-      ...[
-        "dash",
-        "-c",
-        change,
-        "dash",
-        launch.workingDir,
-        ...setprivWords(launch),
-        ...envWords(launch.env),
-        ...command,
-      ],
-    ];
+    const enter = ["nsenter", "--target", String(pid), "--mount", "--uts", "--ipc", "--net", "--pid", "--"];
+    const change = ["dash", "-c", 'cd "$1" && shift && exec "$@"', "dash", launch.workingDir];
+    return [...enter, ...change, ...setprivWords(launch), ...envWords(launch.env), ...command];
   }
 }
 

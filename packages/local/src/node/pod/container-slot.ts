@@ -162,7 +162,8 @@ export class ContainerSlot {
     this.#attempt = attempt;
     this.#launch = launch;
     this.#renewed = false;
-    this.backOff.restarted(Date.now());
+    // The first start is no restart.
+    if (attempt > 0) this.backOff.restarted(Date.now());
     void this.#discardBefore(attempt - 1);
     if (result instanceof ContainerRun) {
       this.#follow(result);

@@ -342,6 +342,7 @@ export class PodWorker {
       : "Failed";
     if (!this.#removed) await this.#publish();
     await this.#network.detach(this.uid);
+    this.#netns = undefined;
     this.#ending = undefined;
     if (this.#removed || this.#pod.metadata.deletionTimestamp !== undefined) await this.#disappear();
   }
@@ -431,13 +432,14 @@ export class PodWorker {
   #place(): PodPlace {
     const { options, capacity } = this.#cluster.context;
     const { nodeIps } = options.network;
-    const worker = this;
+    // Known only when the pod has its network.
+    const podIps = () => this.#podIps;
     return {
       nodeName: options.nodeName,
       hostIps: nodeIps,
       capacity,
       get podIps() {
-        return worker.#podIps;
+        return podIps();
       },
     };
   }

@@ -49,5 +49,5 @@ export async function stopContainer(
 }
 
 function ended(slots: readonly ContainerSlot[]): Promise<unknown> {
-  return Promise.all(slots.map(({ run }) => run?.ended));
+  return Promise.all(slots.flatMap(({ run }) => (run === undefined ? [] : [run.ended])));
 }

@@ -1,4 +1,4 @@
-import { connect } from "node:http2";
+import { connect, type IncomingHttpHeaders } from "node:http2";
 import type { Duplex } from "node:stream";
 import type { GRPCAction } from "kubernetes-types/core/v1";
 import { abortable } from "./check-http.ts";
@@ -74,9 +74,9 @@ function unary(socket: Duplex, authority: string, request: Buffer, deadline: Abo
     });
     let [status, message] = ["", ""];
     const body: Buffer[] = [];
-    const read = (headers: Record<string, unknown>) => {
-      status = String(headers["grpc-status"] ?? status);
-      message = String(headers["grpc-message"] ?? message);
+    const read = (headers: IncomingHttpHeaders) => {
+      status = headers["grpc-status"]?.toString() ?? status;
+      message = headers["grpc-message"]?.toString() ?? message;
     };
     stream.on("response", read);
     stream.on("trailers", read);

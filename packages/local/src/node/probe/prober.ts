@@ -62,7 +62,7 @@ export class Prober {
     this.#periodMs = (options.probe.periodSeconds ?? 10) * 1000;
     const firstMs = options.startedMs + (options.probe.initialDelaySeconds ?? 0) * 1000;
     const begin = Math.max(firstMs, this.#clock.now());
-    this.#countFailuresFromMs = begin + this.#periodMs;
+    this.#countFailuresFromMs = this.#eager() ? begin + this.#periodMs : begin;
     this.#schedule(begin - this.#clock.now());
   }
 
@@ -83,7 +83,7 @@ export class Prober {
     if (this.#stopped) return;
     if (result.ok) this.#succeeded();
     else this.#failed(result.message, began);
-    if (!this.#stopped) this.#schedule(Math.max(0, began + this.#intervalMs() - this.#clock.now()));
+    if (!this.#stopped) this.#schedule(Math.max(0, this.#nextMs(began) - this.#clock.now()));
   }
 
   #succeeded(): void {
@@ -97,7 +97,7 @@ export class Prober {
 
   #failed(message: string, nowMs: number): void {
     this.#successes = 0;
-    if (this.#eager() && nowMs < this.#countFailuresFromMs) return;
+    if (nowMs < this.#countFailuresFromMs) return;
     this.#countFailuresFromMs = nowMs + this.#periodMs;
     this.#failures += 1;
     this.#options.onFailure(message);
@@ -115,11 +115,11 @@ export class Prober {
     return kind !== "Liveness" && this.#verdict === undefined && this.#clock.now() < eagerUntilMs;
   }
 
-  #intervalMs(): number {
-    if (!this.#eager()) return this.#periodMs;
-    return Math.min(
-      this.#periodMs,
-      this.#options.probe.exec === undefined ? EAGER_INTERVAL_MS : EAGER_EXEC_INTERVAL_MS,
-    );
+  /** When to ask after having asked at `beganMs`. A failure that came too soon to count is due when the period is over. */
+  #nextMs(beganMs: number): number {
+    if (!this.#eager())
+      return beganMs < this.#countFailuresFromMs ? this.#countFailuresFromMs : beganMs + this.#periodMs;
+    const eagerMs = this.#options.probe.exec === undefined ? EAGER_INTERVAL_MS : EAGER_EXEC_INTERVAL_MS;
+    return beganMs + Math.min(this.#periodMs, eagerMs);
   }
 }
