@@ -10,7 +10,9 @@ export function followDefinitions(store: Store, registry: SchemaRegistry, warn: 
     try {
       registry.addCrd(definition);
     } catch (error) {
-      warn(`CustomResourceDefinition ${definition.metadata.name}: ${error instanceof Error ? error.message : String(error)}`);
+      warn(
+        `CustomResourceDefinition ${definition.metadata.name}: ${error instanceof Error ? error.message : String(error)}`,
+      );
     }
   };
   for (const definition of store.list(DEFINITIONS)) add(definition);

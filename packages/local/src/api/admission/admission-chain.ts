@@ -15,13 +15,15 @@ export class AdmissionChain implements Admission {
     this.#webhooks = webhooks;
   }
 
-  async mutate(attributes: AdmissionAttributes): Promise<void> {
+  mutate(attributes: AdmissionAttributes): Promise<void> | undefined {
     this.#completePod(attributes);
-    // Containers that a webhook has brought want their token, too.
-    if (await this.#webhooks.mutate(attributes)) this.#completePod(attributes);
+    return this.#webhooks.mutate(attributes)?.then((changed) => {
+      // Containers that a webhook has brought want their token, too.
+      if (changed) this.#completePod(attributes);
+    });
   }
 
-  validate(attributes: AdmissionAttributes): Promise<void> {
+  validate(attributes: AdmissionAttributes): Promise<void> | undefined {
     return this.#webhooks.validate(attributes);
   }
 

@@ -29,11 +29,30 @@ export class Webhooks {
 
   /**
    * Lets mutating webhooks change `attributes.object`, one after the other, in the order of their configurations' names. Those that
-   * wish are asked once more when another one has changed the object after them. Returns whether anything was changed.
+   * wish are asked once more when another one has changed the object after them. Resolves with whether anything was changed;
+   * undefined when there is nobody to ask.
    */
-  async mutate(attributes: AdmissionAttributes): Promise<boolean> {
+  mutate(attributes: AdmissionAttributes): Promise<boolean> | undefined {
     const configurations = this.#store.list(MUTATING) as MutatingWebhookConfiguration[];
     const webhooks = configurations.flatMap((configuration) => configuration.webhooks ?? []);
+    const asks = webhooks.some((webhook) => matchedVersion(this.#store, webhook, attributes) !== undefined);
+    return asks ? this.#mutateByAll(webhooks, attributes) : undefined;
+  }
+
+  /** Asks all validating webhooks at the same time; the first refusal, in order, counts. Undefined: nobody to ask. */
+  validate(attributes: AdmissionAttributes): Promise<void> | undefined {
+    const configurations = this.#store.list(VALIDATING) as ValidatingWebhookConfiguration[];
+    const asked = configurations.flatMap((configuration) =>
+      (configuration.webhooks ?? []).flatMap((webhook) => {
+        const version = matchedVersion(this.#store, webhook, attributes);
+        return version === undefined ? [] : [{ webhook, version }];
+      }),
+    );
+    if (asked.length === 0) return undefined;
+    return this.#validateByAll(asked, attributes);
+  }
+
+  async #mutateByAll(webhooks: readonly MutatingWebhook[], attributes: AdmissionAttributes): Promise<boolean> {
     /** The object as each webhook left it. */
     const left = new Map<MutatingWebhook, KubeObject | undefined>();
     const before = attributes.object;
@@ -47,18 +66,12 @@ export class Webhooks {
     return attributes.object !== before;
   }
 
-  /** Asks all validating webhooks at the same time; the first refusal, in order, counts. */
-  async validate(attributes: AdmissionAttributes): Promise<void> {
-    const configurations = this.#store.list(VALIDATING) as ValidatingWebhookConfiguration[];
-    if (configurations.length === 0) return;
-    const webhooks = configurations.flatMap((configuration) => configuration.webhooks ?? []);
-    const results = await Promise.allSettled(
-      webhooks.map(async (webhook) => {
-        const version = matchedVersion(this.#store, webhook, attributes);
-        if (version !== undefined) await this.#ask(webhook, attributes, version);
-      }),
-    );
-    for (const result of results) if (result.status === "rejected") throw result.reason;
+  async #validateByAll(
+    asked: readonly { readonly webhook: ValidatingWebhook; readonly version: string }[],
+    attributes: AdmissionAttributes,
+  ): Promise<void> {
+    const asking = asked.map(({ webhook, version }) => this.#ask(webhook, attributes, version));
+    for (const result of await Promise.allSettled(asking)) if (result.status === "rejected") throw result.reason;
   }
 
   /** Whether the webhook was asked. */

@@ -49,7 +49,8 @@ export class EventRecorder {
       } catch (error) {
         // Namespaces go away with events still on their way; nobody misses these.
         const expected = error instanceof ApiError && (error.code === 404 || error.code === 403);
-        if (!expected) this.#warn(`an event was not recorded: ${error instanceof Error ? error.message : String(error)}`);
+        if (!expected)
+          this.#warn(`an event was not recorded: ${error instanceof Error ? error.message : String(error)}`);
       }
     }
     this.#writing = false;

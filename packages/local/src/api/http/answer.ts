@@ -28,7 +28,9 @@ export function sendText(response: ServerResponse, code: number, text: string): 
 /** The Status of a failure, whatever it is. */
 export function statusOf(error: unknown): Status {
   if (error instanceof ApiError) return error.toStatus();
-  return ApiError.internal(`Internal error occurred: ${error instanceof Error ? error.message : String(error)}`).toStatus();
+  return ApiError.internal(
+    `Internal error occurred: ${error instanceof Error ? error.message : String(error)}`,
+  ).toStatus();
 }
 
 /** Kubernetes' answer to a path that nothing is served at. */

@@ -21,9 +21,12 @@ export class Database {
       prepareFile(this.#db);
     } catch (error) {
       this.#db.close();
-      throw new Error(`cannot open the cluster's state in ${path}: ${error instanceof Error ? error.message : String(error)}`, {
-        cause: error,
-      });
+      throw new Error(
+        `cannot open the cluster's state in ${path}: ${error instanceof Error ? error.message : String(error)}`,
+        {
+          cause: error,
+        },
+      );
     }
     this.#put = this.#db.prepare(
       "INSERT INTO objects (type, namespace, name, body) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body",

@@ -59,7 +59,8 @@ describe("reads", () => {
     store.insert("things", owned);
     store.insert("things", object("a", "3"));
     store.insert("others", object("a", "0"));
-    const names = (objects: KubeObject[]): string[] => objects.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
+    const names = (objects: KubeObject[]): string[] =>
+      objects.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
     expect(names(store.list("things"))).toEqual(["a/3", "b/10", "b/2"]);
     expect(names(store.list("things", "b"))).toEqual(["b/10", "b/2"]);
     expect(names(store.list("things", "c"))).toEqual([]);
@@ -112,7 +113,8 @@ describe("a store", () => {
         for (const [kind, namespace, name] of list) {
           const old = store.get("things", namespace, name);
           if (kind === "put") {
-            const stored = old === undefined ? store.insert("things", object(namespace, name)) : store.replace("things", old, old);
+            const stored =
+              old === undefined ? store.insert("things", object(namespace, name)) : store.replace("things", old, old);
             model.set(`${namespace}/${name}`, stored!.metadata.resourceVersion!);
           } else if (kind === "drop" && old !== undefined) {
             store.remove("things", old);
@@ -126,7 +128,11 @@ describe("a store", () => {
             unlisten = listen();
           }
         }
-        const stored = new Map(store.list("things").map((each) => [`${each.metadata.namespace}/${each.metadata.name}`, each.metadata.resourceVersion!]));
+        const stored = new Map(
+          store
+            .list("things")
+            .map((each) => [`${each.metadata.namespace}/${each.metadata.name}`, each.metadata.resourceVersion!]),
+        );
         store.close();
         expect(stored).toEqual(model);
         expect(told).toEqual(model);

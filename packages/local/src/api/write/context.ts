@@ -45,8 +45,11 @@ export interface AdmissionAttributes {
   readonly context: WriteContext;
 }
 
-/** What may change or refuse a write. Refusals are `ApiError`s. */
+/**
+ * What may change or refuse a write. Refusals are `ApiError`s, thrown or rejected with. Undefined: done already, so that a write that
+ * nobody outside is asked about is one step, which no other write comes between.
+ */
 export interface Admission {
-  mutate(attributes: AdmissionAttributes): Promise<void>;
-  validate(attributes: AdmissionAttributes): Promise<void>;
+  mutate(attributes: AdmissionAttributes): Promise<void> | undefined;
+  validate(attributes: AdmissionAttributes): Promise<void> | undefined;
 }

@@ -48,7 +48,8 @@ export class Deleter {
       if (old === undefined) throw ApiError.notFound(resourceName(type), name);
       checkPreconditions(type, old, options);
       checkNamespaceDeletion(type, name);
-      await this.#admit(type, old, options, context);
+      const admitting = this.#admit(type, old, options, context);
+      if (admitting !== undefined) await admitting;
       const next = deletionOf(type, old, options);
       if (next === old) return { object: old, gone: false };
       const gone = isFinished(type, next);
@@ -61,7 +62,12 @@ export class Deleter {
     throw modifiedError(type, name);
   }
 
-  async #admit(type: ResourceType, old: KubeObject, options: DeleteOptions, context: WriteContext): Promise<void> {
+  #admit(
+    type: ResourceType,
+    old: KubeObject,
+    options: DeleteOptions,
+    context: WriteContext,
+  ): Promise<void> | undefined {
     const attributes = {
       operation: "DELETE",
       type,
@@ -79,8 +85,9 @@ export class Deleter {
       },
       context,
     } as const;
-    await this.#admission.mutate({ ...attributes });
-    await this.#admission.validate(attributes);
+    const asked = this.#admission.mutate({ ...attributes });
+    if (asked === undefined) return this.#admission.validate(attributes);
+    return asked.then(() => this.#admission.validate(attributes));
   }
 }
 

@@ -49,7 +49,8 @@ export class Writer {
       context,
     };
     checkNamespace(this.#store, type, attributes.namespace, draft.metadata.name);
-    await this.#admission.mutate(attributes);
+    const changing = this.#admission.mutate(attributes);
+    if (changing !== undefined) await changing;
     const mutated = attributes.object ?? draft;
     fillMetadata(type, mutated);
     if (mutated.metadata.name !== undefined && mutated.metadata.name !== "") return this.#insert(attributes, mutated);
@@ -98,7 +99,8 @@ export class Writer {
     try {
       type.prepare(draft, "create", { services: addresses });
       record(type, undefined, draft, context);
-      await this.#admission.validate({ ...attributes, name, object: draft });
+      const judging = this.#admission.validate({ ...attributes, name, object: draft });
+      if (judging !== undefined) await judging;
       // Once more: webhooks take their time, in which the namespace may have begun to go.
       checkNamespace(this.#store, type, namespace, name);
       if (this.#store.get(type.storedAs, namespace, name) !== undefined) {
@@ -134,7 +136,8 @@ export class Writer {
       options: optionsOf("UpdateOptions", context),
       context,
     };
-    await this.#admission.mutate(attributes);
+    const changing = this.#admission.mutate(attributes);
+    if (changing !== undefined) await changing;
     const draft = attributes.object ?? edited;
     const addresses = this.#addresses.begin();
     try {
@@ -143,7 +146,8 @@ export class Writer {
         return this.#store.get(type.storedAs, attributes.namespace, attributes.name) === old ? old : undefined;
       }
       if (managedFields === "record") record(type, old, draft, context, subresource);
-      await this.#admission.validate({ ...attributes, object: draft });
+      const judging = this.#admission.validate({ ...attributes, object: draft });
+      if (judging !== undefined) await judging;
       if (context.dryRun) return draft;
       if (isFinished(type, draft)) return this.#store.remove(type.storedAs, old, draft);
       return this.#store.replace(type.storedAs, old, draft);
