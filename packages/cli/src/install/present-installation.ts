@@ -70,7 +70,7 @@ export async function readInstallation(lookup: Lookup, namespace: string): Promi
     overrides: secretOf(overrides)[OVERRIDES_SECRET] ?? "",
     issuer: issuer === undefined ? undefined : issuerOf(secretOf(issuer)),
     anchorsPEM: anchors === undefined ? "" : (dataOf(anchors)[TRUST_ROOTS_KEY] ?? ""),
-    webhook: tls === undefined || webhook === undefined ? undefined : webhookOf(secretOf(tls), webhook),
+    webhook: tls === undefined ? undefined : webhookOf(secretOf(tls), webhook),
   };
 }
 
@@ -80,11 +80,16 @@ function issuerOf(data: Readonly<Record<string, string>>): Credentials | undefin
   return crtPEM === undefined || keyPEM === undefined ? undefined : { crtPEM, keyPEM };
 }
 
-function webhookOf(data: Readonly<Record<string, string>>, configuration: KubeObject): WebhookTls | undefined {
+/** Where no configuration says whom to trust, the certificate vouches for itself. */
+function webhookOf(
+  data: Readonly<Record<string, string>>,
+  configuration: KubeObject | undefined,
+): WebhookTls | undefined {
   const [crtPEM, keyPEM] = [data["tls.crt"], data["tls.key"]];
-  const [first] = configuration["webhooks"] as { clientConfig?: { caBundle?: string } }[];
+  if (crtPEM === undefined || keyPEM === undefined) return undefined;
+  const [first] = (configuration?.["webhooks"] ?? []) as { clientConfig?: { caBundle?: string } }[];
   const caBundle = Buffer.from(first?.clientConfig?.caBundle ?? "", "base64").toString();
-  return crtPEM === undefined || keyPEM === undefined ? undefined : { crtPEM, keyPEM, caBundle };
+  return { crtPEM, keyPEM, caBundle: caBundle === "" ? crtPEM : caBundle };
 }
 
 function dataOf(object: KubeObject): Record<string, string> {

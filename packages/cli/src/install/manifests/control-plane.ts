@@ -4,7 +4,7 @@ import type { Credentials } from "../../certificates/issue.ts";
 import { destination, metricsApi, proxyInjector } from "./components.ts";
 import { controlPlaneNamespace, identityMaterial, storedValues } from "./configuration.ts";
 import { withProxies } from "./inject-self.ts";
-import { injectorWebhook, type WebhookTls } from "./webhooks.ts";
+import { INJECTOR_TLS_SECRET, injectorWebhook, tlsSecrets, type WebhookTls } from "./webhooks.ts";
 
 /** Certificates and keys, which are in no value that is stored. */
 export interface ControlPlaneSecrets {
@@ -24,9 +24,10 @@ export function controlPlaneObjects(values: Values, secrets: ControlPlaneSecrets
     controlPlaneNamespace(values),
     ...identityMaterial(values, secrets.issuer),
     ...storedValues(values),
+    ...tlsSecrets(values, INJECTOR_TLS_SECRET, "proxy-injector", secrets.proxyInjector),
     ...destination(values),
     ...metricsApi(values),
     ...proxyInjector(values),
-    ...injectorWebhook(values, secrets.proxyInjector),
+    injectorWebhook(values, secrets.proxyInjector),
   ];
 }

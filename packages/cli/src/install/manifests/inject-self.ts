@@ -1,5 +1,6 @@
-import { inject, type JsonObject, type PatchOperation, type Values } from "@bowline/control-plane";
+import { inject, type JsonObject, type Values } from "@bowline/control-plane";
 import type { KubeObject } from "@bowline/kube";
+import { applyPatch } from "../../inject/json-patch.ts";
 import { CREATED_BY } from "./parts.ts";
 
 /** The same objects, the control plane's own Deployments among them with proxies: its webhook can't inject itself. */
@@ -17,20 +18,5 @@ function withProxy(object: KubeObject, values: Values): KubeObject {
     owner: null,
     namespace: null,
   });
-  const injected = structuredClone(object);
-  for (const operation of patch) add(injected, operation);
-  return injected;
-}
-
-/** An `add` of a JSON patch (RFC 6902 section 4.1), which is all that injection makes. */
-function add(object: KubeObject, operation: PatchOperation): void {
-  if (operation.op !== "add") throw new Error(`injection made an operation "${operation.op}" of ${operation.path}`);
-  const steps = operation.path
-    .split("/")
-    .slice(1)
-    .map((step) => step.replaceAll("~1", "/").replaceAll("~0", "~"));
-  const last = steps.pop() ?? "";
-  const holder = steps.reduce<unknown>((at, step) => (at as Record<string, unknown>)[step], object);
-  if (Array.isArray(holder)) holder.splice(last === "-" ? holder.length : Number(last), 0, operation.value);
-  else (holder as Record<string, unknown>)[last] = operation.value;
+  return applyPatch(object, patch) as KubeObject;
 }

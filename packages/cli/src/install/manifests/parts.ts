@@ -8,7 +8,7 @@ import type { Resources, Values } from "@bowline/control-plane";
 import type { Container, KubeObject, PodSpec, ServicePort } from "@bowline/kube";
 
 /** Who is said to have rendered an object. */
-export const CREATED_BY = `bowline/cli ${VERSION}`;
+export const CREATED_BY: string = `bowline/cli ${VERSION}`;
 
 /** Labels of everything that belongs to one control plane, by which `uninstall` and `prune` find it. */
 export function labelsOf(values: Values, component?: string): Record<string, string> {

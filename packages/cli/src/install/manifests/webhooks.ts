@@ -21,7 +21,7 @@ export function webhookHost(service: string, namespace: string): string {
 }
 
 /** Pods and services are shown to the injector when they are made, outside of namespaces that keep webhooks away. */
-export function injectorWebhook(values: Values, tls: WebhookTls): KubeObject[] {
+export function injectorWebhook(values: Values, tls: WebhookTls): KubeObject {
   const { proxyInjector } = values;
   const component = "proxy-injector";
   const configuration = clusterWide(
@@ -59,10 +59,8 @@ export function injectorWebhook(values: Values, tls: WebhookTls): KubeObject[] {
       ],
     },
   );
-  const annotations = caInjection(proxyInjector);
-  Object.assign(configuration.metadata.annotations ?? {}, annotations);
-  if (tls.crtPEM === "") return [configuration];
-  return [tlsSecret(values, INJECTOR_TLS_SECRET, component, tls), configuration];
+  Object.assign(configuration.metadata.annotations ?? {}, caInjection(proxyInjector));
+  return configuration;
 }
 
 /** The label that keeps the control plane's own namespace from depending on its webhooks. */
@@ -80,13 +78,11 @@ function caInjection({ injectCaFrom, injectCaFromSecret }: Values["proxyInjector
   };
 }
 
-function tlsSecret(values: Values, name: string, component: string, tls: WebhookTls): KubeObject {
-  return namespaced(
-    values,
-    { apiVersion: "v1", kind: "Secret", name, component },
-    {
-      type: "kubernetes.io/tls",
-      data: { "tls.crt": base64(tls.crtPEM), "tls.key": base64(tls.keyPEM) },
-    },
-  );
+/** The Secret of a webhook's server; none where somebody else keeps it. */
+export function tlsSecrets(values: Values, name: string, component: string, tls: WebhookTls): KubeObject[] {
+  if (tls.crtPEM === "") return [];
+  const data = { "tls.crt": base64(tls.crtPEM), "tls.key": base64(tls.keyPEM) };
+  return [
+    namespaced(values, { apiVersion: "v1", kind: "Secret", name, component }, { type: "kubernetes.io/tls", data }),
+  ];
 }
