@@ -3,6 +3,7 @@ import { loadavg } from "node:os";
 import { join } from "node:path";
 import { CASES } from "./cases.ts";
 import { bowline, type Competitor, floor, haproxy, nghttpx, nginx } from "./competitors/index.ts";
+import { DESTINATION_CASE, runDestinationCase } from "./destination.ts";
 import { type Lab, setUpLab } from "./lab.ts";
 import { describeMachine, describeVersions } from "./machine.ts";
 import { BUSY_LOAD, formatCase, formatResults, formatTargets, type RunDescription } from "./report.ts";
@@ -25,16 +26,30 @@ process.exit(await main(settings));
 async function main(chosen: Settings): Promise<number> {
   const [loadBefore = 0] = loadavg();
   if (loadBefore > BUSY_LOAD) console.log(`bench: the load average is ${loadBefore.toFixed(2)}: figures will be noisy`);
-  await using lab = await setUpLab(COMPETITORS.length);
-  const results = await runCases(lab, chosen);
-  console.log(`\n${formatTargets(results)}`);
-  if (results.length === CASES.length) {
-    writeFileSync(RESULTS, formatResults(await describeRun(chosen, loadBefore), results));
+  const results = await runProxyCases(chosen);
+  const more = chosen.cases.includes(DESTINATION_CASE) ? [await runDestination(chosen)] : [];
+  if (results.length > 0) console.log(`\n${formatTargets(results)}`);
+  if (results.length === CASES.length && more.length > 0) {
+    writeFileSync(RESULTS, formatResults(await describeRun(chosen, loadBefore), results, more));
     console.log("\nbench: written to bench/RESULTS.md");
   } else {
     console.log("\nbench: only some of the cases were run: bench/RESULTS.md is left as it was");
   }
   return results.some(({ entries }) => entries.some(({ failure }) => failure !== null)) ? 1 : 0;
+}
+
+/** No network is set up where only the control plane is measured. */
+async function runProxyCases(chosen: Settings): Promise<CaseResult[]> {
+  if (!CASES.some(({ name }) => chosen.cases.includes(name))) return [];
+  await using lab = await setUpLab(COMPETITORS.length);
+  return await runCases(lab, chosen);
+}
+
+async function runDestination({ secondsEach }: Settings): Promise<string> {
+  console.log(`\nbench: ${DESTINATION_CASE}`);
+  const section = await runDestinationCase(secondsEach);
+  console.log(`\n${section}`);
+  return section;
 }
 
 async function runCases(lab: Lab, chosen: Settings): Promise<CaseResult[]> {

@@ -47,8 +47,12 @@ export function formatTargets(results: readonly CaseResult[]): string {
   return `## Targets\n\n${markdownTable(["case", "Bowline's figure", "target", "reached", "verdict"], rows)}`;
 }
 
-/** The whole of RESULTS.md. */
-export function formatResults(run: RunDescription, results: readonly CaseResult[]): string {
+/** The whole of RESULTS.md; `more` are sections about what is no proxy. */
+export function formatResults(
+  run: RunDescription,
+  results: readonly CaseResult[],
+  more: readonly string[] = [],
+): string {
   const competitors = new Set(results.flatMap(({ entries }) => entries.map(({ competitor }) => competitor)));
   const head = `# Results
 
@@ -60,7 +64,7 @@ Written by \`${run.command}\` on ${run.date}; [README.md](README.md) says what i
 - ${run.rounds} rounds of ${run.secondsEach} s per proxy and case, in rotating order. Figures are medians over the rounds, CPU with its
   range; ratios (×) are taken within each round, then their median.
 ${[...competitors].map(({ name, configuration }) => `- ${name}: ${configuration}.`).join("\n")}`;
-  return `${[head, formatTargets(results), ...results.map(formatCase)].join("\n\n")}\n`;
+  return `${[head, formatTargets(results), ...results.map(formatCase), ...more].join("\n\n")}\n`;
 }
 
 interface Column {

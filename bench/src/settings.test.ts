@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { CASES } from "./cases.ts";
 import { parseSettings } from "./settings.ts";
 
-const ALL = CASES.map(({ name }) => name);
+const ALL = [...CASES.map(({ name }) => name), "destination"];
 
 const good: { name: string; env: Record<string, string>; want: object }[] = [
   { name: "an empty environment runs everything", env: {}, want: { rounds: 5, secondsEach: 4, cases: ALL } },

@@ -1,4 +1,5 @@
 import { CASES } from "./cases.ts";
+import { DESTINATION_CASE } from "./destination.ts";
 
 /** What one run does; every value can be changed by the environment variable of the same name in capitals. */
 export interface Settings {
@@ -23,7 +24,7 @@ export function parseSettings(env: Readonly<Record<string, string | undefined>>)
   };
   const rounds = positive("ROUNDS", 5);
   const secondsEach = positive("SECONDS_EACH", 4);
-  const known = CASES.map((benchCase) => benchCase.name);
+  const known = [...CASES.map((benchCase) => benchCase.name), DESTINATION_CASE];
   const { CASES: text = "" } = env;
   const wanted = text.split(/[\s,]+/).filter(Boolean);
   for (const name of wanted) {
