@@ -35,6 +35,7 @@ class Walk {
     const keepsUnknown = schema["x-kubernetes-preserve-unknown-fields"] === true;
     const embedded = schema["x-kubernetes-embedded-resource"] === true;
     for (const name of Object.keys(object)) {
+      if (object[name] === undefined) continue;
       const at = path === "" ? name : `${path}.${name}`;
       const property = properties?.[name] ?? (isObject(additionalProperties) ? additionalProperties : undefined);
       if (property !== undefined) this.#field(owner, property, object, name, at);

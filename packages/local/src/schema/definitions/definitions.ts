@@ -90,6 +90,7 @@ const OPTIONAL: ReadonlySet<string> = new Set([
   "discovery/v1.EndpointSlice.endpoints",
   "events/v1.Event.eventTime",
   "networking/v1.NetworkPolicySpec.podSelector",
+  "rbac/v1.RoleRef.apiGroup",
   "scheduling/v1.PriorityClass.value",
 ]);
 

@@ -1,23 +1,23 @@
 import { ApiError, type KubeObject } from "@bowline/kube";
 import { fieldObject } from "../defaults/pod-spec.ts";
 import type { PrepareOptions, ServiceAllocator, WriteKind } from "../resource-type.ts";
-import { isObject, type JsonObject, objectAt, objectsAt, textAt } from "../schema.ts";
+import { isObject, type JsonObject, objectAt, objectsAt, sameJson, textAt } from "../schema.ts";
 
 type Family = "IPv4" | "IPv6";
 
-/** What an update leaves out of what was allotted before stays. */
+/** What an update leaves out of what was allotted before stays; what a service of another type cannot have goes. */
 export function keepAllotted(object: KubeObject, _write: WriteKind, { old }: PrepareOptions): void {
   if (old === undefined) return;
   const [spec, before] = [fieldObject(object, "spec"), objectAt(old, "spec")];
+  dropOfOtherType(spec, before);
   if (spec["type"] === "ExternalName" || before["type"] === "ExternalName") return;
-  if (textAt(spec, "clusterIP") === "" && textAt(before, "clusterIP") !== "") {
-    const addresses =
-      Array.isArray(spec["clusterIPs"]) && spec["clusterIPs"].length > 0 ? spec["clusterIPs"] : before["clusterIPs"];
-    spec["clusterIP"] = before["clusterIP"];
-    spec["clusterIPs"] = addresses;
-  }
-  for (const field of ["clusterIPs", "ipFamilies", "ipFamilyPolicy"]) {
-    if (spec[field] === undefined && before[field] !== undefined) spec[field] = before[field];
+  const [address, held] = [textAt(spec, "clusterIP"), textAt(before, "clusterIP")];
+  if (address === "" && held !== "") spec["clusterIP"] = held;
+  if (address === "" || address === held) spec["clusterIPs"] ??= structuredClone(before["clusterIPs"]);
+  // Clients that know of one address change that alone; the list follows.
+  else if (sameJson(spec["clusterIPs"], before["clusterIPs"])) delete spec["clusterIPs"];
+  for (const field of ["ipFamilies", "ipFamilyPolicy"]) {
+    if (spec[field] === undefined && before[field] !== undefined) spec[field] = structuredClone(before[field]);
   }
   if (spec["type"] === "ClusterIP") return;
   for (const port of objectsAt(spec, "ports")) {
@@ -26,6 +26,20 @@ export function keepAllotted(object: KubeObject, _write: WriteKind, { old }: Pre
     );
     if (port["nodePort"] === undefined && same?.["nodePort"] !== undefined) port["nodePort"] = same["nodePort"];
   }
+}
+
+/** Fields of a service's former type that an update carries along unchanged. */
+function dropOfOtherType(spec: JsonObject, before: JsonObject): void {
+  if (spec["type"] === before["type"]) return;
+  const drop = (of: JsonObject, than: JsonObject, ...fields: readonly string[]): void => {
+    for (const field of fields) if (sameJson(of[field], than[field])) delete of[field];
+  };
+  if (spec["type"] === "ExternalName") drop(spec, before, "clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy");
+  if (before["type"] === "ExternalName") drop(spec, before, "externalName");
+  if (spec["type"] !== "ClusterIP" && spec["type"] !== "ExternalName") return;
+  drop(spec, before, "externalTrafficPolicy", "allocateLoadBalancerNodePorts", "healthCheckNodePort");
+  const held = objectsAt(before, "ports").map((port) => port["nodePort"]);
+  for (const port of objectsAt(spec, "ports")) if (held.includes(port["nodePort"])) delete port["nodePort"];
 }
 
 /** Addresses for a service that is to have them and has none yet, and node ports. @throws ApiError 422 */

@@ -86,7 +86,7 @@ export class BuiltInType implements ResourceType {
       const value = object[field];
       if (value === undefined && required.includes(field)) errors.required(field);
       if (value === undefined || SELF_EVIDENT.has(field)) continue;
-      validateValue(schema, value, field, errors, { resolve: resolveDefinition, emptyIsAbsent: true });
+      validateValue(schema, value, field, errors, { resolve: resolveDefinition, builtIn: true });
     }
   }
 
@@ -95,4 +95,4 @@ export class BuiltInType implements ResourceType {
   }
 }
 
-const SELF_EVIDENT: ReadonlySet<string> = new Set(["apiVersion", "kind", "status"]);
+const SELF_EVIDENT: ReadonlySet<string> = new Set(["apiVersion", "kind", "metadata", "status"]);

@@ -106,7 +106,7 @@ export class CustomType implements ResourceType {
   }
 
   #validateSchema(object: KubeObject, _write: WriteKind, errors: FieldErrors): void {
-    validateValue(this.#schemaFor(object), object, "", errors, { resolve: (schema) => schema, emptyIsAbsent: false });
+    validateValue(this.#schemaFor(object), object, "", errors, { resolve: (schema) => schema, builtIn: false });
   }
 }
 

@@ -9,7 +9,7 @@ export interface OpenApiIndex {
   readonly paths: Readonly<Record<string, { readonly serverRelativeURL: string }>>;
 }
 
-export const DOCUMENT_INFO: JsonObject = { title: "Kubernetes", version: "v1.30.0" };
+export const DOCUMENT_INFO: JsonObject = { title: "Kubernetes", version: "v1.32.0" };
 
 /** Each group version with the address of its document, which has a hash in it: clients keep documents for ever. */
 export function openApiV3Index(types: readonly ResourceType[]): OpenApiIndex {

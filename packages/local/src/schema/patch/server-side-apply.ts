@@ -2,7 +2,7 @@ import { ApiError, type KubeObject } from "@bowline/kube";
 import { dropUnknownFields } from "../decode.ts";
 import { resolveDefinition } from "../definitions/definitions.ts";
 import type { PatchOptions, ResourceType } from "../resource-type.ts";
-import { isObject, type JsonObject, type Schema, sameJson } from "../schema.ts";
+import { isObject, type Schema, sameJson } from "../schema.ts";
 import {
   childAt,
   childSchema,
@@ -51,8 +51,8 @@ export function serverSideApply(
   const previous = others.find((entry) => isSameManager(entry, own));
   others = others.filter((entry) => entry !== previous);
   if (live !== undefined) {
-    others = settleConflicts(type, live, config, wanted, others, options.force === true);
     mergeApplied(schema, result, config);
+    others = settleConflicts(type, live, result, wanted, others, options.force === true);
     if (given.metadata.resourceVersion !== undefined) result.metadata.resourceVersion = given.metadata.resourceVersion;
     const heldByOthers = others.reduce<FieldTree>((all, entry) => union(all, entry.fields), {});
     removeFields(schema, result, difference(difference(previous?.fields ?? {}, wanted), heldByOthers));
@@ -93,20 +93,26 @@ function managersOf(type: ResourceType, live: KubeObject): Manager[] {
   return [{ manager: "before-first-apply", operation: "Update", apiVersion: live.apiVersion, fields }];
 }
 
-/** @returns the other managers, without what was taken from them */
+/**
+ * @param merged what becomes of the live object. With its defaults it is compared, so that a configuration may leave them out of values
+ * that are owned as a whole.
+ * @returns the other managers, without what was taken from them
+ */
 function settleConflicts(
   type: ResourceType,
   live: KubeObject,
-  config: JsonObject,
+  merged: KubeObject,
   wanted: FieldTree,
   others: readonly Manager[],
   force: boolean,
 ): Manager[] {
   const schema = rootSchema(type, live.apiVersion);
+  const after = structuredClone(merged);
+  type.setDefaults(after);
   const conflicts: { manager: Manager; field: string }[] = [];
   const settled = others.map((manager) => {
     const taken: FieldTree = {};
-    for (const { path, keys } of conflictsIn(schema, wanted, manager.fields, live, config)) {
+    for (const { path, keys } of conflictsIn(schema, wanted, manager.fields, live, after)) {
       conflicts.push({ manager, field: path });
       addPath(taken, keys);
     }
@@ -122,24 +128,19 @@ interface Conflict {
 }
 
 /** Fields that both want, with values that differ. */
-function conflictsIn(schema: Schema, wanted: FieldTree, theirs: FieldTree, live: unknown, config: unknown): Conflict[] {
+function conflictsIn(schema: Schema, wanted: FieldTree, theirs: FieldTree, live: unknown, after: unknown): Conflict[] {
   return Object.entries(wanted).flatMap(([key, below]): Conflict[] => {
     const other = theirs[key];
     if (other === undefined || key === "." || key.startsWith("v:")) return [];
-    const [now, asked] = [childAt(schema, live, key), childAt(schema, config, key)];
+    const [now, asked] = [childAt(schema, live, key), childAt(schema, after, key)];
     if (now === undefined || sameJson(now, asked)) return [];
     const path = pathOf(key);
-    if (isEmpty(below) || isEmpty(other)) return isEmptyObject(asked) ? [] : [{ path, keys: [key] }];
+    if (isEmpty(below) || isEmpty(other)) return [{ path, keys: [key] }];
     return conflictsIn(childSchema(schema, key), below, other, now, asked).map((found) => ({
       path: `${path}${found.path}`,
       keys: [key, ...found.keys],
     }));
   });
-}
-
-/** An empty object is at peace with whatever fields it has. */
-function isEmptyObject(value: unknown): boolean {
-  return isObject(value) && Object.keys(value).length === 0;
 }
 
 function pathOf(key: string): string {

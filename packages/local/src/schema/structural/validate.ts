@@ -4,8 +4,11 @@ import { formatIsWrong } from "./formats.ts";
 
 export interface ValidationContext {
   readonly resolve: Resolve;
-  /** Of the built-in kinds: "" and [] do not satisfy `required`. */
-  readonly emptyIsAbsent: boolean;
+  /**
+   * Of the built-in kinds "" and [] do not satisfy `required`; and the keys of their lists are for merging only: a name may stand twice in an
+   * environment.
+   */
+  readonly builtIn: boolean;
 }
 
 /**
@@ -113,7 +116,7 @@ function validateList(
   if (schema.uniqueItems === true && new Set(list.map((item) => JSON.stringify(item))).size < list.length) {
     errors.invalid(path, list, `${body(path)} shouldn't contain duplicates`);
   }
-  validateListKeys(schema, list, path, errors);
+  if (!context.builtIn) validateListKeys(schema, list, path, errors);
   const { items } = schema;
   if (items === undefined) return;
   for (const [index, item] of list.entries()) validateValue(items, item, `${path}[${index}]`, errors, context);
@@ -150,7 +153,7 @@ function validateObject(
   for (const name of schema.required ?? []) {
     const value = object[name];
     const empty = value === "" || (Array.isArray(value) && value.length === 0);
-    if (value === undefined || (empty && context.emptyIsAbsent)) errors.required(at(path, name));
+    if (value === undefined || (empty && context.builtIn)) errors.required(at(path, name));
   }
   for (const [name, value] of Object.entries(object)) {
     const property = schema.properties?.[name];

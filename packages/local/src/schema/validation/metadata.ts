@@ -92,7 +92,7 @@ function validateOwners(object: KubeObject, errors: FieldErrors): void {
   (object.metadata.ownerReferences ?? []).forEach((owner, index) => {
     const at = `metadata.ownerReferences[${index}]`;
     for (const field of ["apiVersion", "kind", "name", "uid"] as const) {
-      if (owner[field] === "") errors.invalid(`${at}.${field}`, "", "must not be empty");
+      if ((owner[field] ?? "") === "") errors.invalid(`${at}.${field}`, "", "must not be empty");
     }
     if (owner.controller !== true) return;
     if (controller !== undefined) {

@@ -44,8 +44,7 @@ export function validateServiceUpdate(object: KubeObject, old: KubeObject, error
   const [now, before] = [objectAt(object, "spec"), objectAt(old, "spec")];
   if (now["type"] === "ExternalName" || before["type"] === "ExternalName") return;
   if (textAt(before, "clusterIP") !== "" && now["clusterIP"] !== before["clusterIP"]) {
-    errors.invalid("spec.clusterIPs[0]", now["clusterIPs"] ?? now["clusterIP"], "may not change once set");
-    validateImmutable(object, old, "spec.clusterIP", errors);
+    errors.invalid("spec.clusterIPs[0]", now["clusterIPs"] ?? [now["clusterIP"]], "may not change once set");
   }
 }
 
