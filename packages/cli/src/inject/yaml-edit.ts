@@ -59,7 +59,9 @@ export function applyEdits(text: string, edits: readonly TextEdit[]): string {
     result += text.slice(at, edit.start) + edit.text;
     at = edit.end;
   }
-  return result + text.slice(at);
+  result += text.slice(at);
+  // When the last line went, and had no end, the line before it is the last.
+  return /\n$/.test(text) ? result : result.replace(/\r?\n$/, "");
 }
 
 class YamlEditor {
@@ -94,15 +96,17 @@ class YamlEditor {
   }
 
   #changeMap(map: YAMLMap, before: JsonMap, after: JsonMap): void {
+    const removed: (Pair | undefined)[] = [];
     for (const key of Object.keys(before)) {
       const pair = findPair(map, key);
-      if (!Object.hasOwn(after, key)) this.#removePair(map, pair);
+      if (!Object.hasOwn(after, key)) removed.push(pair);
       // What a merge key brings is overruled by a key of the map's own.
       else if (before[key] !== after[key]) {
         if (pair === undefined) this.#addPair(map, key, after[key]);
         else this.#changePair(map, pair, key, before[key], after[key]);
       }
     }
+    this.#removePairs(map, removed);
     for (const key of Object.keys(after)) if (!Object.hasOwn(before, key)) this.#addPair(map, key, after[key]);
   }
 
@@ -125,13 +129,24 @@ class YamlEditor {
     else this.#insertAfter(end, renderPair(key, value, columnAt(this.#text, nodeStart(first.key)), this.#layout));
   }
 
-  #removePair(map: YAMLMap, pair: Pair | undefined): void {
-    if (pair === undefined || map.flow === true || map.items.length === 1) throw new Rewrite();
-    this.#removeLines(nodeStart(pair.key), this.#endOfPair(pair));
+  #removePairs(map: YAMLMap, pairs: readonly (Pair | undefined)[]): void {
+    if (pairs.length === 0) return;
+    const gone = map.items.map((pair) => pairs.includes(pair));
+    // A pair that is not there came by a merge key, which can't be kept from bringing it.
+    if (pairs.includes(undefined) || !gone.includes(false)) throw new Rewrite();
+    if (map.flow === true) {
+      this.#removeFromFlow(
+        map.items.map((pair) => [nodeStart(pair.key), this.#endOfPair(pair)]),
+        gone,
+      );
+    } else {
+      for (const pair of pairs) if (pair !== undefined) this.#removeLines(nodeStart(pair.key), this.#endOfPair(pair));
+    }
   }
 
   /** Unchanged items are found by reference; what stands between them in `after` is new. */
   #changeList(list: YAMLSeq, before: readonly unknown[], after: readonly unknown[]): void {
+    const removed: number[] = [];
     let next = 0;
     for (const [index, item] of before.entries()) {
       const found = after.indexOf(item, next);
@@ -141,8 +156,9 @@ class YamlEditor {
       } else if (next < after.length && before.length === after.length) {
         this.#changeItem(list, index, item, after[next]);
         next += 1;
-      } else this.#removeItem(list, index);
+      } else removed.push(index);
     }
+    this.#removeItems(list, removed);
     for (const added of after.slice(next)) this.#insertItem(list, list.items.length, added);
   }
 
@@ -177,9 +193,28 @@ class YamlEditor {
     return renderItem(value, columnAt(this.#text, dashOf(list, 0)), this.#layout);
   }
 
-  #removeItem(list: YAMLSeq, index: number): void {
-    if (list.flow === true || list.items.length === 1) throw new Rewrite();
-    this.#removeLines(dashOf(list, index), this.#endOfItem(list, index));
+  #removeItems(list: YAMLSeq, indexes: readonly number[]): void {
+    if (indexes.length === 0) return;
+    const gone = list.items.map((_item, index) => indexes.includes(index));
+    if (!gone.includes(false)) throw new Rewrite();
+    if (list.flow === true)
+      this.#removeFromFlow(
+        list.items.map((item) => [nodeStart(item), nodeEnd(item)]),
+        gone,
+      );
+    else for (const index of indexes) this.#removeLines(dashOf(list, index), this.#endOfItem(list, index));
+  }
+
+  /** Each item goes with what separates it from the next one that stays, or at the end from the one before. */
+  #removeFromFlow(ranges: readonly (readonly [start: number, end: number])[], gone: readonly boolean[]): void {
+    const lastKept = gone.lastIndexOf(false);
+    const [, keptEnd = 0] = ranges[lastKept] ?? [];
+    const [, end = 0] = ranges.at(-1) ?? [];
+    for (const [index, [start]] of ranges.entries()) {
+      const [next] = ranges[index + 1] ?? [];
+      if (gone[index] === true && index < lastKept && next !== undefined) this.#replace(start, next, "");
+    }
+    if (keptEnd < end) this.#replace(keptEnd, end, "");
   }
 
   /** Comments on the lines above a line belong to what stands on it. */
@@ -287,10 +322,7 @@ class YamlEditor {
     const from = lineStart(text, start);
     const to = text[end - 1] === "\n" ? end : nextLine(text, end);
     if (!this.#isBlank(from, start)) throw new Rewrite();
-    // The last line may have no newline; then the one before it becomes the last.
-    const previousNewline = text.slice(0, from).endsWith("\r\n") ? 2 : 1;
-    const atEnd = to === text.length && text[to - 1] !== "\n" && from > 0;
-    this.#replace(atEnd ? from - previousNewline : from, to, "");
+    this.#replace(from, to, "");
   }
 
   #replace(start: number, end: number, text: string): void {
