@@ -16,6 +16,7 @@ export interface AdminState {
   readonly metricsText: () => Promise<string>;
   readonly logFilter: LogFilterControl | null;
   readonly shutdown: (() => void) | null;
+  readonly told: (() => object) | null;
 }
 
 /** Answers one request. Rejects if metricsText() does; nothing has been sent then. */
@@ -56,6 +57,8 @@ function route(state: AdminState, request: IncomingMessage): Answer | Promise<An
       return logLevel(state, request);
     case "/env.json":
       return envJson(state, request, query);
+    case "/debug/endpoints":
+      return debugEndpoints(state, request);
     case "/shutdown":
       return shutdown(state, request);
     default:
@@ -95,6 +98,11 @@ function envJson({ env }: AdminState, request: IncomingMessage, query: string): 
     200,
     Object.fromEntries(names.map((name) => [name, Object.hasOwn(env, name) ? (env[name] ?? null) : null])),
   );
+}
+
+function debugEndpoints({ told }: AdminState, request: IncomingMessage): Answer {
+  if (told === null) return text(404, "no control plane is asked\n");
+  return isGet(request) ? json(200, told()) : empty(405, { allow: "GET" });
 }
 
 function shutdown(state: AdminState, request: IncomingMessage): Answer {

@@ -37,6 +37,7 @@ async function start(overrides: Partial<AdminOptions> = {}): Promise<Harness> {
     shutdown: () => {
       harness.shutdowns += 1;
     },
+    told: () => ({ targets: [], services: [] }),
     onError: (message) => harness.errors.push(message),
     ...overrides,
   });
@@ -162,6 +163,21 @@ describe("paths", () => {
       type: TEXT,
     },
     { name: "shutdown, other method", path: "/shutdown", status: 405, want: "", allow: "POST" },
+    {
+      name: "endpoints",
+      path: "/debug/endpoints",
+      status: 200,
+      want: '{"targets":[],"services":[]}',
+      type: JSON_TYPE,
+    },
+    { name: "endpoints, other method", method: "PUT", path: "/debug/endpoints", status: 405, want: "", allow: "GET" },
+    {
+      name: "endpoints without a control plane",
+      path: "/debug/endpoints",
+      options: { told: null },
+      status: 404,
+      want: "no control plane is asked\n",
+    },
     { name: "unknown", path: "/", status: 404, want: "", type: null },
     { name: "unknown below a known one", path: "/metrics/x", status: 404, want: "" },
   ];
@@ -398,6 +414,7 @@ describe("an address that cannot be bound", () => {
         metricsText: async () => PAGE,
         logFilter: null,
         shutdown: null,
+        told: null,
         onError: () => {},
       }).catch((error: unknown) => error);
       expect(inUse).toBeInstanceOf(AdminListenError);

@@ -16,6 +16,8 @@ export interface AdminOptions {
   readonly logFilter: LogFilterControl | null;
   /** Begins a graceful shutdown; null: the endpoint is not enabled. */
   readonly shutdown: (() => void) | null;
+  /** What /debug/endpoints shows: what data threads were last told by discovery; null: there is none. */
+  readonly told: (() => object) | null;
   /** A failure while answering, such as metricsText() throwing; the client was told 500. */
   readonly onError: (message: string) => void;
   /** Tests shorten it. */

@@ -79,6 +79,7 @@ async function run(config: Config, env: Env, log: Logger, printer: LogPrinter): 
     metricsText: page,
     logFilter: isLoggingOff(config.log.filter) ? null : logFilterControl(log, threads),
     shutdown: config.admin.shutdownEndpoint ? () => shutdown.ask("POST /shutdown") : null,
+    told: discovery === null ? null : () => discovery.discovery.told(),
     onError: (message) => log.error(TARGET, message),
   });
   log.info(TARGET, `Admin interface on ${formatAddress(admin.address.ip, admin.address.port)}`);

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { GrpcError, GrpcStatus } from "@bowline/grpc";
 import type { ToData } from "../../boundary.ts";
 import { Discovery, type DiscoveryRequest, type Holder } from "./discovery.ts";
 import { addMessage, policyMessage, profileMessage, ScriptedServices } from "./testing/scripted-services.ts";
@@ -86,6 +87,34 @@ describe("threads share what is known", () => {
     expect(first.heard).toEqual([`${PATH} reset 1`, `${PATH} delta`]);
     expect(late.heard).toEqual([`${PATH} reset 2`]);
     expect(services.endpoints.streams.length).toBe(1);
+  });
+
+  test("what threads were told can be looked at", async () => {
+    const [first, second] = [new TestThread(), new TestThread()];
+    first.ask("discover", TARGET);
+    first.ask("resolve", PATH);
+    second.ask("resolve", "absent.ns.svc.cluster.local:80");
+    expect(discovery.told()).toEqual({
+      targets: [{ target: TARGET, outbound: null }],
+      services: [
+        { authority: PATH, exists: null, endpoints: [] },
+        { authority: "absent.ns.svc.cluster.local:80", exists: null, endpoints: [] },
+      ],
+    });
+    await answerTarget();
+    services.endpoints.streams[0]?.send(addMessage(1), addMessage(2));
+    services.endpoints.last.end(new GrpcError(GrpcStatus.NotFound, "no such service"));
+    await clock.pass(0);
+    const { targets, services: paths } = discovery.told();
+    expect(targets).toMatchObject([{ target: TARGET, outbound: { policy: { meta: { name: "a" } } } }]);
+    expect(paths.map(({ exists, endpoints }) => [exists, endpoints.length])).toEqual([
+      [true, 2],
+      [false, 0],
+    ]);
+    expect(JSON.parse(JSON.stringify(discovery.told()))).toEqual(discovery.told());
+    discovery.releaseAll(first);
+    discovery.releaseAll(second);
+    expect(discovery.told()).toEqual({ targets: [], services: [] });
   });
 
   test("a thread hears of nothing that it did not ask for", async () => {

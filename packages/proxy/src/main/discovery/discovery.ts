@@ -1,4 +1,4 @@
-import type { EndpointsUpdate } from "@bowline/model";
+import type { EndpointMeta, EndpointsUpdate, Outbound } from "@bowline/model";
 import type { FromData, ToData } from "../../boundary.ts";
 import type { Logger } from "../../log/logger.ts";
 import { EndpointsWatch } from "./endpoints-watch.ts";
@@ -20,6 +20,18 @@ export interface DiscoveryOptions {
   /** Whether the profile of this target is asked for. */
   readonly searchesProfile: (target: string) => boolean;
   readonly log: Logger;
+}
+
+/** What data threads were last told; plain JSON, for people. */
+export interface Told {
+  /** Original destinations, with what is known about each; null before anything is. */
+  readonly targets: readonly { readonly target: string; readonly outbound: Outbound | null }[];
+  /** Names with their endpoints. Whether there is such a service is null before anything is known. */
+  readonly services: readonly {
+    readonly authority: string;
+    readonly exists: boolean | null;
+    readonly endpoints: readonly EndpointMeta[];
+  }[];
 }
 
 /**
@@ -60,6 +72,20 @@ export class Discovery {
   releaseAll(holder: Holder): void {
     for (const target of this.#targets.keys()) release(this.#targets, target, holder);
     for (const path of this.#paths.keys()) release(this.#paths, path, holder);
+  }
+
+  told(): Told {
+    return {
+      targets: [...this.#targets].map(([target, { watch }]) => ({ target, outbound: watch.outbound })),
+      services: [...this.#paths].map(([authority, { watch }]) => {
+        const whole = watch === null ? NOT_RESOLVABLE : watch.whole();
+        return {
+          authority,
+          exists: whole === null ? null : whole.kind !== "gone" || whole.exists,
+          endpoints: whole?.kind === "reset" ? whole.endpoints : [],
+        };
+      }),
+    };
   }
 
   /** Cancels every stream. */
