@@ -1,0 +1,288 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import type { KubeObject } from "@bowline/kube";
+import { RunningApi } from "../testing/running-api.ts";
+
+const RBAC = "rbac.authorization.k8s.io";
+
+let api: RunningApi;
+let token: string;
+
+beforeAll(async () => {
+  api = await RunningApi.start();
+  const make = (type: string, object: KubeObject): Promise<KubeObject> => api.server.api.create(type, object);
+  await make("serviceaccounts", {
+    apiVersion: "v1",
+    kind: "ServiceAccount",
+    metadata: { name: "reader", namespace: "default" },
+  });
+  await make(`roles.${RBAC}`, {
+    apiVersion: `${RBAC}/v1`,
+    kind: "Role",
+    metadata: { name: "reader", namespace: "default" },
+    rules: [
+      { apiGroups: [""], resources: ["configmaps"], verbs: ["get", "list", "watch"] },
+      { apiGroups: [""], resources: ["secrets"], resourceNames: ["one"], verbs: ["get", "list"] },
+      { apiGroups: ["apps"], resources: ["*/scale"], verbs: ["*"] },
+    ],
+  });
+  await make(`rolebindings.${RBAC}`, {
+    apiVersion: `${RBAC}/v1`,
+    kind: "RoleBinding",
+    metadata: { name: "reader", namespace: "default" },
+    roleRef: { apiGroup: RBAC, kind: "Role", name: "reader" },
+    subjects: [{ kind: "ServiceAccount", name: "reader", namespace: "default" }],
+  });
+  token = (await api.server.serviceAccountToken({ namespace: "default", serviceAccount: "reader" })).token;
+});
+
+afterAll(async () => {
+  await api.stop();
+});
+
+const SELF = 'User "system:serviceaccount:default:reader"';
+
+describe("a service account", () => {
+  const rows: [method: string, path: string, code: number, says?: string][] = [
+    ["GET", "/api/v1/namespaces/default/configmaps", 200],
+    ["GET", "/api/v1/namespaces/default/configmaps/absent", 404],
+    ["GET", "/api/v1/namespaces/default/secrets/one", 404],
+    ["GET", "/api/v1/namespaces/default/secrets?fieldSelector=metadata.name%3Done", 200],
+    ["GET", "/apis/apps/v1/namespaces/default/deployments/d/scale", 404],
+    ["GET", "/apis", 200],
+    ["GET", "/version", 200],
+    [
+      "DELETE",
+      "/api/v1/namespaces/default/configmaps/x",
+      403,
+      `configmaps "x" is forbidden: ${SELF} cannot delete resource "configmaps" in API group "" in the namespace "default"`,
+    ],
+    [
+      "DELETE",
+      "/api/v1/namespaces/default/configmaps",
+      403,
+      `configmaps is forbidden: ${SELF} cannot deletecollection resource "configmaps" in API group "" in the namespace "default"`,
+    ],
+    [
+      "GET",
+      "/api/v1/configmaps",
+      403,
+      `configmaps is forbidden: ${SELF} cannot list resource "configmaps" in API group "" at the cluster scope`,
+    ],
+    [
+      "GET",
+      "/api/v1/namespaces/kube-system/configmaps?watch=1",
+      403,
+      `configmaps is forbidden: ${SELF} cannot watch resource "configmaps" in API group "" in the namespace "kube-system"`,
+    ],
+    ["GET", "/api/v1/namespaces/default/secrets", 403],
+    ["GET", "/api/v1/namespaces/default/secrets/two", 403],
+    [
+      "GET",
+      "/apis/apps/v1/namespaces/default/deployments/d",
+      403,
+      `deployments.apps "d" is forbidden: ${SELF} cannot get resource "deployments" in API group "apps" in the namespace "default"`,
+    ],
+    [
+      "GET",
+      "/api/v1/namespaces/default/pods/p/log",
+      403,
+      `pods "p" is forbidden: ${SELF} cannot get resource "pods/log" in API group "" in the namespace "default"`,
+    ],
+    ["GET", "/metrics", 403, `forbidden: ${SELF} cannot get path "/metrics"`],
+  ];
+  for (const [method, path, code, says] of rows) {
+    test(`is answered ${code} to ${method} ${path}`, async () => {
+      const answer = await api.ask(method, path, { token });
+      if (says !== undefined) expect(answer.body.message).toBe(says);
+      expect(answer.code).toBe(code);
+    });
+  }
+
+  test("loses what its role loses, at once", async () => {
+    const change = { rules: [{ apiGroups: [""], resources: ["configmaps"], verbs: ["list"] }] };
+    const path = `/apis/${RBAC}/v1/namespaces/default/roles/reader`;
+    const { body: before } = await api.ask("GET", path);
+    await api.ask("PATCH", path, { body: change, headers: { "content-type": "application/merge-patch+json" } });
+    expect((await api.ask("GET", "/api/v1/namespaces/default/configmaps/x", { token })).code).toBe(403);
+    await api.ask("PUT", path, { body: { ...before, metadata: { name: "reader" } } });
+    expect((await api.ask("GET", "/api/v1/namespaces/default/configmaps/x", { token })).code).toBe(404);
+  });
+});
+
+describe("whoever", () => {
+  test("has no token is anonymous, and may see that the server lives", async () => {
+    expect((await api.ask("GET", "/healthz", { token: "" })).code).toBe(200);
+    const { code, body } = await api.ask("GET", "/api/v1/namespaces", { token: "" });
+    expect([code, body.message]).toEqual([
+      403,
+      'namespaces is forbidden: User "system:anonymous" cannot list resource "namespaces" in API group "" at the cluster scope',
+    ]);
+  });
+
+  test("has a bad token is nobody", async () => {
+    const [head = "", payload = "", signature = ""] = token.split(".");
+    const forged = [
+      head,
+      Buffer.from('{"sub":"system:serviceaccount:kube-system:x"}').toString("base64url"),
+      signature,
+    ].join(".");
+    for (const bad of ["nonsense", `${head}.${payload}.`, forged]) {
+      const { code, body } = await api.ask("GET", "/api/v1/namespaces", { token: bad });
+      expect([bad, code, body.message]).toEqual([bad, 401, "Unauthorized"]);
+    }
+  });
+
+  test("stands for another is that one, if allowed", async () => {
+    const headers = { "impersonate-user": "system:serviceaccount:default:reader" };
+    expect((await api.ask("GET", "/api/v1/namespaces/default/configmaps", { headers })).code).toBe(200);
+    expect((await api.ask("GET", "/api/v1/namespaces/default/pods", { headers })).code).toBe(403);
+    const groups = { "impersonate-user": "jane", "impersonate-group": "system:masters" };
+    expect((await api.ask("GET", "/api/v1/namespaces/default/pods", { headers: groups })).code).toBe(200);
+    const refused = await api.ask("GET", "/api/v1/namespaces", { token, headers: { "impersonate-user": "jane" } });
+    expect([refused.code, refused.body.message]).toEqual([
+      403,
+      `users "jane" is forbidden: ${SELF} cannot impersonate resource "users" in API group "" at the cluster scope`,
+    ]);
+    expect((await api.ask("GET", "/api/v1/namespaces", { headers: { "impersonate-group": "x" } })).code).toBe(400);
+  });
+});
+
+describe("tokens", () => {
+  const path = "/api/v1/namespaces/default/serviceaccounts/reader/token";
+
+  const review = async (text: string, audiences?: string[]): Promise<Record<string, unknown>> => {
+    const body = {
+      kind: "TokenReview",
+      apiVersion: "authentication.k8s.io/v1",
+      spec: { token: text, ...(audiences && { audiences }) },
+    };
+    return (await api.ask("POST", "/apis/authentication.k8s.io/v1/tokenreviews", { body })).body.status;
+  };
+
+  test("of a pod are good while it exists", async () => {
+    const pod = {
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata: { name: "bound", namespace: "default" },
+      spec: { serviceAccountName: "reader", containers: [{ name: "c", image: "i" }] },
+    };
+    const { metadata } = await api.server.api.create("pods", pod);
+    const bound = await api.server.serviceAccountToken({
+      namespace: "default",
+      serviceAccount: "reader",
+      boundTo: { kind: "Pod", name: "bound", uid: metadata.uid ?? "" },
+    });
+    expect(await review(bound.token)).toMatchObject({
+      authenticated: true,
+      user: {
+        username: "system:serviceaccount:default:reader",
+        groups: ["system:serviceaccounts", "system:serviceaccounts:default", "system:authenticated"],
+        extra: {
+          "authentication.kubernetes.io/pod-name": ["bound"],
+          "authentication.kubernetes.io/pod-uid": [metadata.uid],
+        },
+      },
+    });
+    await api.server.api.delete("pods", "default", "bound");
+    expect((await review(bound.token))["authenticated"]).toBeUndefined();
+    expect((await api.ask("GET", "/apis", { token: bound.token })).code).toBe(401);
+  });
+
+  test("are for their audiences alone", async () => {
+    const body = {
+      kind: "TokenRequest",
+      apiVersion: "authentication.k8s.io/v1",
+      spec: { audiences: ["linkerd"], expirationSeconds: 600 },
+    };
+    const { code, body: made } = await api.ask("POST", path, { body });
+    expect(code).toBe(201);
+    const text = made.status["token"] as string;
+    expect(await review(text, ["other", "linkerd"])).toMatchObject({ authenticated: true, audiences: ["linkerd"] });
+    expect((await review(text, ["other"]))["authenticated"]).toBeUndefined();
+    expect((await review(text))["authenticated"]).toBeUndefined();
+    expect((await api.ask("GET", "/apis", { token: text })).code).toBe(401);
+    const expires = Date.parse(made.status["expirationTimestamp"] as string) - Date.now();
+    expect(Math.abs(expires - 600_000)).toBeLessThan(5000);
+  });
+
+  test("are not given for what is not there, nor for too short a time", async () => {
+    const kind = { kind: "TokenRequest", apiVersion: "authentication.k8s.io/v1" };
+    const rows: [spec: object, code: number][] = [
+      [{ expirationSeconds: 1 }, 422],
+      [{ boundObjectRef: { kind: "Pod", name: "absent" } }, 404],
+      [{ boundObjectRef: { kind: "Node", name: "x" } }, 422],
+    ];
+    for (const [spec, code] of rows) {
+      expect([spec, (await api.ask("POST", path, { body: { ...kind, spec } })).code]).toEqual([spec, code]);
+    }
+    expect((await api.ask("POST", path.replace("reader", "absent"), { body: { ...kind, spec: {} } })).code).toBe(404);
+  });
+
+  test("outlive a restart, as does the administrator's", async () => {
+    const own = await RunningApi.start();
+    await own.server.api.create("serviceaccounts", {
+      apiVersion: "v1",
+      kind: "ServiceAccount",
+      metadata: { name: "a", namespace: "default" },
+    });
+    const { token: before } = await own.server.serviceAccountToken({ namespace: "default", serviceAccount: "a" });
+    const { adminToken, caPem } = own.server;
+    const again = await own.restart();
+    expect([again.server.adminToken, again.server.caPem]).toEqual([adminToken, caPem]);
+    expect((await again.ask("GET", "/apis", { token: before })).code).toBe(200);
+    await again.stop();
+  });
+});
+
+describe("reviews", () => {
+  const post = async (kind: string, plural: string, spec: object, asToken?: string): Promise<KubeObject> => {
+    const body = { kind, apiVersion: "authorization.k8s.io/v1", spec };
+    const asked = { body, ...(asToken === undefined ? {} : { token: asToken }) };
+    return (await api.ask("POST", `/apis/authorization.k8s.io/v1/${plural}`, asked)).body;
+  };
+
+  test("of another's access say yes or no, and why", async () => {
+    const user = "system:serviceaccount:default:reader";
+    const attributes = { namespace: "default", verb: "list", resource: "configmaps" };
+    const yes = await post("SubjectAccessReview", "subjectaccessreviews", { user, resourceAttributes: attributes });
+    expect(yes["status"]).toEqual({
+      allowed: true,
+      reason: 'RBAC: allowed by RoleBinding "reader/default" of Role "reader" to ServiceAccount "reader"',
+    });
+    const no = await post("SubjectAccessReview", "subjectaccessreviews", {
+      user,
+      resourceAttributes: { ...attributes, verb: "delete" },
+    });
+    expect(no["status"]).toEqual({ allowed: false });
+    const path = await post("SubjectAccessReview", "subjectaccessreviews", {
+      user: "x",
+      groups: ["system:authenticated"],
+      nonResourceAttributes: { verb: "get", path: "/apis/apps" },
+    });
+    expect(path["status"]).toMatchObject({ allowed: true });
+  });
+
+  test("of one's own access are open to everybody who is somebody", async () => {
+    const attributes = { namespace: "default", verb: "get", resource: "secrets", name: "one" };
+    const own = await post(
+      "SelfSubjectAccessReview",
+      "selfsubjectaccessreviews",
+      { resourceAttributes: attributes },
+      token,
+    );
+    expect(own["status"]).toMatchObject({ allowed: true });
+    const rules = await post("SelfSubjectRulesReview", "selfsubjectrulesreviews", { namespace: "default" }, token);
+    expect((rules["status"] as { resourceRules: unknown[] }).resourceRules).toContainEqual({
+      apiGroups: ["apps"],
+      resources: ["*/scale"],
+      verbs: ["*"],
+    });
+    const refused = await post(
+      "SubjectAccessReview",
+      "subjectaccessreviews",
+      { user: "x", resourceAttributes: attributes },
+      token,
+    );
+    expect(refused["code"]).toBe(403);
+  });
+});
