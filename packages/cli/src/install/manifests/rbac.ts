@@ -8,7 +8,7 @@ const READ = ["get", "list", "watch"];
 /** What each program may do: nothing that it does not need. */
 const RULES: Readonly<Record<string, PolicyRule[]>> = {
   destination: [
-    { apiGroups: [""], resources: ["pods", "services", "endpoints", "nodes", "namespaces"], verbs: READ },
+    { apiGroups: [""], resources: ["pods", "services", "nodes"], verbs: READ },
     { apiGroups: ["apps"], resources: ["replicasets"], verbs: READ },
     { apiGroups: ["batch"], resources: ["jobs"], verbs: READ },
     { apiGroups: ["discovery.k8s.io"], resources: ["endpointslices"], verbs: READ },
@@ -17,22 +17,16 @@ const RULES: Readonly<Record<string, PolicyRule[]>> = {
     { apiGroups: ["workload.linkerd.io"], resources: ["externalworkloads"], verbs: READ },
   ],
   "proxy-injector": [
-    { apiGroups: [""], resources: ["namespaces", "pods", "replicationcontrollers"], verbs: READ },
-    { apiGroups: ["apps"], resources: ["deployments", "replicasets", "daemonsets", "statefulsets"], verbs: READ },
-    { apiGroups: ["batch"], resources: ["jobs", "cronjobs"], verbs: READ },
+    { apiGroups: [""], resources: ["namespaces"], verbs: READ },
+    // Whose pod it is in the end.
+    { apiGroups: ["apps"], resources: ["replicasets"], verbs: ["get"] },
+    { apiGroups: ["batch"], resources: ["jobs"], verbs: ["get"] },
     { apiGroups: [""], resources: ["events"], verbs: ["create", "patch"] },
   ],
   "metrics-api": [
-    { apiGroups: [""], resources: ["namespaces", "pods", "services", "replicationcontrollers"], verbs: READ },
-    { apiGroups: ["apps"], resources: ["deployments", "replicasets", "daemonsets", "statefulsets"], verbs: READ },
-    { apiGroups: ["batch"], resources: ["jobs", "cronjobs"], verbs: READ },
-    { apiGroups: ["discovery.k8s.io"], resources: ["endpointslices"], verbs: READ },
-    { apiGroups: ["linkerd.io"], resources: ["serviceprofiles"], verbs: READ },
-    {
-      apiGroups: ["policy.linkerd.io"],
-      resources: ["servers", "serverauthorizations", "authorizationpolicies", "httproutes"],
-      verbs: READ,
-    },
+    { apiGroups: [""], resources: ["pods", "services"], verbs: READ },
+    { apiGroups: ["apps"], resources: ["replicasets"], verbs: READ },
+    { apiGroups: ["batch"], resources: ["jobs"], verbs: READ },
   ],
 };
 
