@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { rejectionOf } from "@bowline/testkit";
 import { type ClientOptions, KubeClient } from "./client.ts";
 import { RESOURCES } from "./resources.ts";
 import { type KeyPair, selfSigned } from "./testing/certificates.ts";
-import { rejectionOf } from "./testing/rejection.ts";
 import {
   plainConfig,
   type Received,

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { rejectionOf, waitFor } from "@bowline/testkit";
 import fc from "fast-check";
 import { KubeClient } from "./client.ts";
 import { Informer, type InformerOptions } from "./informer.ts";
 import type { Change } from "./informer-store.ts";
 import { RESOURCES } from "./resources.ts";
 import { FakeCollection } from "./testing/fake-collection.ts";
-import { rejectionOf } from "./testing/rejection.ts";
 import { plainConfig, type ScriptedServer, startScriptedServer } from "./testing/scripted-server.ts";
 import type { ConfigMap } from "./types.ts";
 
@@ -34,11 +34,7 @@ function inform(options: InformerOptions<ConfigMap> = {}): Informer<ConfigMap> {
 }
 
 async function until(condition: () => boolean, what = "the condition"): Promise<void> {
-  const deadlineMs = performance.now() + 5000;
-  while (!condition()) {
-    if (performance.now() > deadlineMs) throw new Error(`waited in vain for ${what}`);
-    await Bun.sleep(1);
-  }
+  await waitFor(condition, { what, intervalMs: 1 });
 }
 
 /** What somebody who only hears of changes believes; complains of changes that can't be. */

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
+import { rejectionOf } from "@bowline/testkit";
 import fc from "fast-check";
 import { ApiError } from "./api-error.ts";
-import { rejectionOf } from "./testing/rejection.ts";
 import { lines, watchEvents } from "./watch.ts";
 
 async function* cut(bytes: Uint8Array, at: readonly number[]): AsyncGenerator<Uint8Array> {
