@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Container } from "@bowline/kube";
-import { TestNode } from "./testing/test-node.ts";
+import { shell, TestNode } from "./testing/test-node.ts";
 
 let node: TestNode;
 
@@ -180,10 +180,12 @@ describe("files", () => {
     expect(await look(script, { volumeMounts }, { volumes, securityContext })).toBe("2000 2777\n2000 640\n12000");
   });
 
-  test("a path may not leave its volume", async () => {
+  test("a link may not lead out of its volume", async () => {
     const volumes = [{ name: "v", emptyDir: {} }];
-    const container = { command: ["true"], volumeMounts: [{ name: "v", mountPath: "/v", subPath: "../../.." }] };
-    await node.run("escape", { main: container }, { volumes });
+    const volumeMounts = [{ name: "v", mountPath: "/v" }];
+    const initContainers = [{ ...shell("first", "ln -s / /v/out"), volumeMounts }];
+    const main = { command: ["true"], volumeMounts: [{ name: "v", mountPath: "/v", subPath: "out" }] };
+    await node.run("escape", { main }, { volumes, initContainers });
     await node.until(
       "the reason",
       () => node.status("escape", "main").state?.waiting?.reason === "CreateContainerError",

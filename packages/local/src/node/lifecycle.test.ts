@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Pod } from "@bowline/kube";
+import { waitFor } from "@bowline/testkit";
 import { shell, TestNode, UNTIL_TERM } from "./testing/test-node.ts";
 
 let node: TestNode;
@@ -39,8 +40,9 @@ describe("a pod's way to Running", () => {
       },
     );
     await node.untilReady("order");
-    const { stdout } = await node.exec("order", "main", "cat /shared/order");
-    expect(stdout.trim().split("\n")).toEqual(["first", "side", "second", "main"]);
+    const order = async () => (await node.exec("order", "main", "cat /shared/order")).stdout.trim().split("\n");
+    await waitFor(async () => (await order()).includes("main"), { what: "main's line" });
+    expect(await order()).toEqual(["first", "side", "second", "main"]);
     expect(node.status("order", "first")).toMatchObject({
       ready: true,
       state: { terminated: { reason: "Completed" } },
@@ -100,7 +102,9 @@ describe("a pod's way to Running", () => {
       { volumes },
     );
     await node.untilReady("hook");
-    expect((await node.exec("hook", "app", "cat /shared/order")).stdout).toBe("hook\napp\n");
+    const order = async () => (await node.exec("hook", "app", "cat /shared/order")).stdout;
+    await waitFor(async () => (await order()).includes("app"), { what: "the app's line" });
+    expect(await order()).toBe("hook\napp\n");
     await node.deleted("hook");
   });
 });

@@ -25,6 +25,8 @@ export class ContainerSlot {
   backOff: BackOff = new BackOff();
   /** Why it does not run now but will, if that is anything but the ordinary. */
   waiting: Waiting | undefined;
+  /** Before that moment its image is not looked up again. */
+  imageRetryAtMs = 0;
   /** Past its startup probe and its postStart hook. */
   started = false;
   /** What its readiness probe says; without one, as `started`. */

@@ -30,6 +30,10 @@ export class PodCluster {
     return this.context.options.api;
   }
 
+  get network(): NodeOptions["network"] {
+    return this.context.options.network;
+  }
+
   readonly configMap = (name: string): ConfigMap | undefined =>
     this.api.get<ConfigMap>("configmaps", this.#namespace, name);
 

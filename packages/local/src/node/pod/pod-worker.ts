@@ -1,20 +1,21 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import type { Pod } from "@bowline/kube";
 import { ContainerConfigError } from "../environment/config-error.ts";
 import type { PodPlace } from "../environment/pod-field.ts";
 import { MountFailure } from "../volume/payload.ts";
 import { PodVolumes } from "../volume/pod-volumes.ts";
+import { Alarm } from "./alarm.ts";
 import { buildLaunch } from "./build-launch.ts";
 import { ContainerSlot } from "./container-slot.ts";
 import { Deadline } from "./deadline.ts";
 import { discardPod } from "./discard-pod.ts";
-import { writeEtcFiles } from "./etc-files.ts";
 import { runHook } from "./hooks.ts";
 import { type NodeContext, PodCluster, PodPaths } from "./node-context.ts";
 import { type ContainerRole, type PodPlan, planPod, type RestartPolicy } from "./plan.ts";
 import { type PodView, podStatus } from "./pod-status.ts";
+import { Sandbox } from "./sandbox.ts";
 import { shutDown, stopContainer } from "./shutdown.ts";
 import { nameInMessages, probeTarget, SlotProbes } from "./slot-probes.ts";
+import { StatusWriter } from "./status-writer.ts";
 
 /** How long to wait before something that failed for want of something else is tried again. */
 const RETRY_MS = 1_000;
@@ -31,13 +32,11 @@ export class PodWorker {
   readonly #cluster: PodCluster;
   readonly #paths: PodPaths;
   readonly #onGone: (worker: PodWorker) => void;
+  readonly #sandbox: Sandbox;
   readonly #volumes: PodVolumes;
   readonly #probes = new Map<ContainerSlot, SlotProbes>();
   readonly #startTime: Date;
   #pod: Pod;
-  #netns: string | undefined;
-  #podIps: readonly string[] = [];
-  #plan: PodPlan;
   #outcome: "Succeeded" | "Failed" | undefined;
   #why: { reason: string; message: string } | undefined;
   /** Set once the pod has to end, whether it is deleted, has failed or is done. */
@@ -48,10 +47,9 @@ export class PodWorker {
   #released = false;
   #dirty = false;
   #working = false;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #alarm = new Alarm(() => this.wake());
+  readonly #status: StatusWriter;
   #deadlineTimer: ReturnType<typeof setTimeout> | undefined;
-  #writing: Promise<void> | undefined;
-  #writeAgain = false;
 
   constructor(context: NodeContext, pod: Pod, onGone: (worker: PodWorker) => void) {
     const { uid = "", namespace = "" } = pod.metadata;
@@ -64,6 +62,14 @@ export class PodWorker {
     this.slots = rolesOf(pod).map(
       ([container, role]) => new ContainerSlot(uid, container, role, this.#paths, (slot) => this.#onExit(slot)),
     );
+    this.#sandbox = new Sandbox(this.#cluster, this.#paths);
+    this.#status = new StatusWriter(
+      () => this.#writeStatus(),
+      (error) => {
+        this.#warn(error);
+        this.#alarm.in(RETRY_MS);
+      },
+    );
     this.#volumes = new PodVolumes(pod, this.#paths.volumes, {
       configMap: this.#cluster.configMap,
       secret: this.#cluster.secret,
@@ -72,7 +78,6 @@ export class PodWorker {
     });
     const { phase } = pod.status ?? {};
     if (phase === "Succeeded" || phase === "Failed") this.#outcome = phase;
-    this.#plan = this.#makePlan();
   }
 
   get pod(): Pod {
@@ -80,7 +85,7 @@ export class PodWorker {
   }
 
   get netns(): string | undefined {
-    return this.#netns;
+    return this.#sandbox.netns;
   }
 
   /** Finds what an earlier daemon has left of this pod. To be called, if at all, before anything else. */
@@ -106,8 +111,10 @@ export class PodWorker {
       this.#end((deletionGracePeriodSeconds ?? this.#graceSeconds()) * 1000);
       return;
     }
-    if (JSON.stringify(before.metadata) !== JSON.stringify(pod.metadata)) this.refreshVolumes();
-    if ((pod.spec?.readinessGates ?? []).length > 0) void this.#publish();
+    const { labels, annotations } = pod.metadata;
+    if (!Bun.deepEquals([before.metadata.labels, before.metadata.annotations], [labels, annotations]))
+      this.refreshVolumes();
+    if ((pod.spec?.readinessGates ?? []).length > 0) void this.#status.request();
   }
 
   /** The object is gone, without waiting for its containers. */
@@ -134,7 +141,7 @@ export class PodWorker {
   /** Lets go of everything; the containers run on. */
   release(): void {
     this.#released = true;
-    clearTimeout(this.#timer);
+    this.#alarm.clear();
     clearTimeout(this.#deadlineTimer);
     this.#ending?.cancel();
     for (const probes of this.#probes.values()) probes.stop();
@@ -149,7 +156,7 @@ export class PodWorker {
         await this.#step();
       } catch (error) {
         this.#warn(error);
-        this.#later(RETRY_MS);
+        this.#alarm.in(RETRY_MS);
       }
     }
     this.#working = false;
@@ -159,27 +166,27 @@ export class PodWorker {
     if (this.#ending !== undefined) return await this.#finish(this.#ending);
     if (this.#outcome !== undefined) return;
     this.#watchDeadline();
-    if (!(await this.#prepare())) return await this.#publish();
-    this.#plan = this.#makePlan();
-    if (this.#plan.outcome !== undefined) {
-      this.#outcome = this.#plan.outcome;
+    if (!(await this.#prepare())) return await this.#status.request();
+    const plan = this.#makePlan();
+    if (plan.outcome !== undefined) {
+      this.#outcome = plan.outcome;
       this.#end(this.#graceSeconds() * 1000);
       return;
     }
-    for (const name of this.#plan.start) {
+    for (const name of plan.start) {
       const slot = this.slots.find(({ spec }) => spec.name === name);
       if (slot !== undefined && this.#ending === undefined) await this.#start(slot);
     }
-    void this.#publish();
+    void this.#status.request();
   }
 
   /** What the pod needs before any container. @returns whether all of it is there */
   async #prepare(): Promise<boolean> {
     try {
-      if (this.#netns === undefined) await this.#attach();
+      if (this.#sandbox.netns === undefined) await this.#attach();
     } catch (error) {
       this.#event("Warning", "FailedCreatePodSandBox", `Failed to create pod sandbox: ${messageOf(error)}`);
-      this.#later(RETRY_MS);
+      this.#alarm.in(RETRY_MS);
       return false;
     }
     try {
@@ -188,24 +195,14 @@ export class PodWorker {
     } catch (error) {
       if (!(error instanceof MountFailure)) throw error;
       this.#event("Warning", "FailedMount", error.message);
-      this.#later(RETRY_MS);
+      this.#alarm.in(RETRY_MS);
       return false;
     }
   }
 
   async #attach(): Promise<void> {
-    const { name, namespace = "" } = this.#pod.metadata;
-    const known = existsSync(this.#paths.sandbox) ? readFileSync(this.#paths.sandbox, "utf8") : undefined;
-    const lost = known !== undefined && !existsSync(known);
-    const hostNetwork = this.#pod.spec?.hostNetwork === true;
-    const { netns, ips } = await this.#network.attach({ uid: this.uid, name, namespace, hostNetwork });
-    // With its namespace the pod has lost what its init containers did there.
-    if (lost) for (const slot of this.slots) slot.renew();
-    this.#podIps = ips;
-    mkdirSync(this.#paths.root, { recursive: true, mode: 0o700 });
-    writeEtcFiles(this.#pod, this.#paths.layer, ips, this.#cluster.dnsAddresses());
-    writeFileSync(this.#paths.sandbox, netns);
-    this.#netns = netns;
+    if ((await this.#sandbox.attach(this.#pod)) === "same") return;
+    for (const slot of this.slots) slot.renew();
   }
 
   async #start(slot: ContainerSlot): Promise<void> {
@@ -226,7 +223,7 @@ export class PodWorker {
       this.#cannotStart(slot, error);
       return;
     }
-    const fault = await slot.start(this.#netns ?? "", launch);
+    const fault = await slot.start(this.#sandbox.netns ?? "", launch);
     if (fault !== undefined) {
       this.#event("Warning", "Failed", `Error: ${fault}`);
       this.wake();
@@ -243,7 +240,7 @@ export class PodWorker {
     const hook = slot.spec.lifecycle?.postStart;
     const { run } = slot;
     if (hook !== undefined && run !== undefined) {
-      void this.#publish();
+      void this.#status.request();
       const done = runHook(hook, this.#target(slot));
       const problem = await Promise.race([done, run.ended.then(() => undefined), this.#endingBegun.promise]);
       if (problem !== undefined) {
@@ -256,10 +253,14 @@ export class PodWorker {
 
   /** @returns whether the container must wait before it runs again */
   #holdBack(slot: ContainerSlot): boolean {
+    if (slot.imageRetryAtMs > Date.now()) {
+      this.#alarm.in(slot.imageRetryAtMs - Date.now());
+      return true;
+    }
     if (slot.exit === undefined) return false;
     const waitMs = slot.backOff.readyAtMs(slot.exit.finishedAt.getTime()) - Date.now();
     if (waitMs <= 0) return false;
-    this.#later(waitMs);
+    this.#alarm.in(waitMs);
     if (slot.waiting?.reason === "CrashLoopBackOff") return true;
     const who = nameInMessages(this.#pod, slot.spec.name);
     const message = `back-off ${formatSeconds(slot.backOff.durationMs)} restarting failed container=${who.replace(" in pod ", " pod=")}`;
@@ -276,7 +277,8 @@ export class PodWorker {
     if (ofImage)
       this.#event("Warning", "Failed", `Failed to pull image ${JSON.stringify(slot.spec.image)}: ${error.message}`);
     this.#event("Warning", "Failed", `Error: ${ofImage ? reason : error.message}`);
-    this.#later(ofImage ? RETRY_IMAGE_MS : RETRY_MS);
+    if (ofImage) slot.imageRetryAtMs = Date.now() + RETRY_IMAGE_MS;
+    this.#alarm.in(ofImage ? RETRY_IMAGE_MS : RETRY_MS);
   }
 
   #beginProbes(slot: ContainerSlot): void {
@@ -286,7 +288,7 @@ export class PodWorker {
       onChange: () => {
         // A sidecar that has started may let the next container start.
         this.wake();
-        void this.#publish();
+        void this.#status.request();
       },
       onUnhealthy: (kind, message) => this.#event("Warning", "Unhealthy", `${kind} probe failed: ${message}`),
       onDead: (kind, graceSeconds) => {
@@ -310,7 +312,7 @@ export class PodWorker {
     this.#probes.get(slot)?.stop();
     this.#probes.delete(slot);
     if (this.#released) return;
-    void this.#publish();
+    void this.#status.request();
     this.wake();
   }
 
@@ -320,6 +322,7 @@ export class PodWorker {
     if (this.#ending === undefined) {
       this.#ending = new Deadline(graceMs);
       this.#endingBegun.resolve();
+      for (const probes of this.#probes.values()) probes.stopRestarting();
     } else {
       this.#ending.shorten(graceMs);
     }
@@ -328,7 +331,7 @@ export class PodWorker {
 
   /** Ends what runs, then, if the object is being deleted, everything there is of the pod. */
   async #finish(deadline: Deadline): Promise<void> {
-    clearTimeout(this.#timer);
+    this.#alarm.clear();
     clearTimeout(this.#deadlineTimer);
     const running = this.slots.filter(({ run }) => run !== undefined);
     for (const slot of running) {
@@ -340,9 +343,8 @@ export class PodWorker {
     this.#outcome ??= this.slots.every((slot) => slot.role !== "main" || slot.exit?.exitCode === 0)
       ? "Succeeded"
       : "Failed";
-    if (!this.#removed) await this.#publish();
-    await this.#network.detach(this.uid);
-    this.#netns = undefined;
+    if (!this.#removed) await this.#status.request();
+    await this.#sandbox.detach(this.uid);
     this.#ending = undefined;
     if (this.#removed || this.#pod.metadata.deletionTimestamp !== undefined) await this.#disappear();
   }
@@ -385,42 +387,25 @@ export class PodWorker {
     return planPod({ restartPolicy, containers: this.slots.map((slot) => slot.facts()) });
   }
 
-  /** Writes the status as it is now; several wishes at a time are one writing. */
-  async #publish(): Promise<void> {
-    this.#writeAgain = true;
-    this.#writing ??= this.#write();
-    await this.#writing;
-  }
-
-  async #write(): Promise<void> {
-    try {
-      while (this.#writeAgain && !this.#removed) {
-        this.#writeAgain = false;
-        const { name, namespace = "" } = this.#pod.metadata;
-        await this.#cluster.api.change<Pod>("pods", namespace, name, (draft) => this.#writeStatus(draft), "status");
-      }
-    } catch (error) {
-      this.#warn(error);
-      this.#later(RETRY_MS);
-    } finally {
-      this.#writing = undefined;
-    }
-  }
-
-  #writeStatus(draft: Pod): false | undefined {
-    if (draft.metadata.uid !== this.uid) return false;
-    draft.status = { ...draft.status, ...podStatus(draft, this.#view(), new Date()) };
-    return undefined;
+  async #writeStatus(): Promise<void> {
+    if (this.#removed) return;
+    const { name, namespace = "" } = this.#pod.metadata;
+    const change = (draft: Pod): false | undefined => {
+      if (draft.metadata.uid !== this.uid) return false;
+      draft.status = { ...draft.status, ...podStatus(draft, this.#view(), new Date()) };
+      return undefined;
+    };
+    await this.#cluster.api.change<Pod>("pods", namespace, name, change, "status");
   }
 
   #view(): PodView {
     const firstReason = this.slots.some(({ role }) => role !== "main") ? "PodInitializing" : "ContainerCreating";
-    const plan = this.#makePlan();
+    const { ips } = this.#sandbox;
     return {
       startTime: this.#startTime,
-      hostIps: this.#network.nodeIps,
-      podIps: this.#podIps.length > 0 ? this.#podIps : (this.#pod.status?.podIPs ?? []).map(({ ip = "" }) => ip),
-      initialized: plan.initialized,
+      hostIps: this.#cluster.network.nodeIps,
+      podIps: ips.length > 0 ? ips : (this.#pod.status?.podIPs ?? []).map(({ ip = "" }) => ip),
+      initialized: this.#makePlan().initialized,
       containers: this.slots.map((slot) => slot.view(firstReason)),
       ...(this.#outcome === undefined || this.slots.some(({ run }) => run !== undefined)
         ? {}
@@ -431,25 +416,19 @@ export class PodWorker {
 
   #place(): PodPlace {
     const { options, capacity } = this.#cluster.context;
-    const { nodeIps } = options.network;
-    // Known only when the pod has its network.
-    const podIps = () => this.#podIps;
+    const sandbox = this.#sandbox;
     return {
       nodeName: options.nodeName,
-      hostIps: nodeIps,
+      hostIps: options.network.nodeIps,
       capacity,
       get podIps() {
-        return podIps();
+        return sandbox.ips;
       },
     };
   }
 
   #target(slot: ContainerSlot): ReturnType<typeof probeTarget> {
-    return probeTarget(slot, this.#podIps[0] ?? "127.0.0.1", this.#network);
-  }
-
-  get #network(): NodeContext["options"]["network"] {
-    return this.#cluster.context.options.network;
+    return probeTarget(slot, this.#sandbox.ips[0] ?? "127.0.0.1", this.#cluster.network);
   }
 
   #graceSeconds(): number {
@@ -458,12 +437,6 @@ export class PodWorker {
 
   #event(kind: "Normal" | "Warning", reason: string, message: string): void {
     this.#cluster.event(this.#pod, kind, reason, message);
-  }
-
-  /** Wakes the worker then, unless it is to be woken sooner. */
-  #later(delayMs: number): void {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.wake(), delayMs);
   }
 
   #warn(error: unknown): void {

@@ -17,7 +17,7 @@ export interface SlotProbesOptions {
 /** The probes of one run of a container. */
 export class SlotProbes {
   readonly #options: SlotProbesOptions;
-  readonly #probers = new Set<Prober>();
+  readonly #probers = new Map<ProbeKind, Prober>();
 
   constructor(options: SlotProbesOptions) {
     this.#options = options;
@@ -38,8 +38,13 @@ export class SlotProbes {
   }
 
   stop(): void {
-    for (const prober of this.#probers) prober.stop();
-    this.#probers.clear();
+    for (const prober of this.#probers.values()) prober.stop();
+  }
+
+  /** The container is being ended anyway; whether it is ready is still of interest. */
+  stopRestarting(): void {
+    this.#probers.get("Startup")?.stop();
+    this.#probers.get("Liveness")?.stop();
   }
 
   #afterStartup(): void {
@@ -73,7 +78,7 @@ export class SlotProbes {
       onVerdict,
       onFailure: (message) => onUnhealthy(kind, message),
     });
-    this.#probers.add(prober);
+    this.#probers.set(kind, prober);
   }
 }
 

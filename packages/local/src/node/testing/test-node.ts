@@ -1,9 +1,10 @@
 import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Container, ContainerStatus, Pod, PodSpec } from "@bowline/kube";
+import type { Container, ContainerStatus, Event, Pod, PodSpec } from "@bowline/kube";
 import { waitFor } from "@bowline/testkit";
-import { MemoryCluster } from "../../controllers/testing/memory-cluster.ts";
+import { ApiServer } from "../../api/api-server.ts";
+import type { ClusterApi } from "../../api/cluster-api.ts";
 import type { RunningNetwork } from "../../network/index.ts";
 import { TestNetwork } from "../../network/testing/test-network.ts";
 import { Node } from "../node.ts";
@@ -23,24 +24,36 @@ export interface TestNodeOptions {
   readonly images?: Readonly<Record<string, ImageDefinition>>;
 }
 
-/** A node with a network and a directory of its own, on a cluster in memory. Disposing of it fails when anything is left behind. */
+/** A node with a network and a directory of its own, with an API server and nothing else of a cluster. Disposing of it fails when anything is left behind. */
 export class TestNode implements AsyncDisposable {
-  readonly api: MemoryCluster = new MemoryCluster();
+  readonly api: ClusterApi;
+  readonly stateDir: string;
   readonly warnings: string[] = [];
-  readonly stateDir: string = mkdtempSync(join(tmpdir(), "bowline-node-"));
   /** Tokens asked for so far, the last with what it was asked for. */
   readonly tokens: string[] = [];
+  readonly #server: ApiServer;
   readonly #network = new TestNetwork();
   readonly #images: Readonly<Record<string, ImageDefinition>>;
   #running: RunningNetwork | undefined;
   #node: Node | undefined;
 
-  private constructor(images: Readonly<Record<string, ImageDefinition>>) {
+  private constructor(stateDir: string, server: ApiServer, images: Readonly<Record<string, ImageDefinition>>) {
+    this.stateDir = stateDir;
+    this.#server = server;
+    this.api = server.api;
     this.#images = images;
   }
 
   static async start({ images = {} }: TestNodeOptions = {}): Promise<TestNode> {
-    const test = new TestNode(images);
+    const stateDir = mkdtempSync(join(tmpdir(), "bowline-node-"));
+    const unused = () => {
+      throw new Error("nobody asks for this here");
+    };
+    const streams = { log: unused, upgrade: unused };
+    const server = await ApiServer.open({ stateDir, host: "127.0.0.1", port: 0, network: unused, streams });
+    const metadata = { name: "default", namespace: "default" };
+    await server.api.create("serviceaccounts", { apiVersion: "v1", kind: "ServiceAccount", metadata });
+    const test = new TestNode(stateDir, server, images);
     await test.startNode();
     return test;
   }
@@ -92,6 +105,7 @@ export class TestNode implements AsyncDisposable {
       metadata: { name, namespace: "default", labels, annotations },
       spec: {
         terminationGracePeriodSeconds: 2,
+        automountServiceAccountToken: false,
         ...spec,
         initContainers,
         containers: Object.entries(containers).map(([container, what]) => shell(container, what)),
@@ -158,7 +172,8 @@ export class TestNode implements AsyncDisposable {
   }
 
   events(reason: string): string[] {
-    return this.api.events.filter((event) => event.reason === reason).map(({ message }) => message);
+    const events = this.api.list<Event>("events").filter((event) => event.reason === reason);
+    return events.map(({ message }) => message ?? "");
   }
 
   /** Supervisors and loggers that run: the containers themselves end with their supervisor. */
@@ -176,6 +191,7 @@ export class TestNode implements AsyncDisposable {
     await this.stopNode();
     await removePods(this.stateDir);
     await this.#network[Symbol.asyncDispose]();
+    await this.#server.close();
     const left = [...this.processes(), ...this.mounts()];
     rmSync(this.stateDir, { recursive: true, force: true });
     if (left.length > 0) throw new Error(`left behind: ${left.join("\n")}`);
@@ -185,7 +201,7 @@ export class TestNode implements AsyncDisposable {
     const pods = this.api
       .list<Pod>("pods")
       .map(({ metadata, status }) => `${metadata.name}: ${JSON.stringify(status)}`);
-    const events = this.api.events.map(({ reason, message }) => `${reason}: ${message}`);
+    const events = this.api.list<Event>("events").map(({ reason, message }) => `${reason}: ${message}`);
     return [...pods, ...events.slice(-20), ...this.warnings].join("\n");
   }
 }
