@@ -95,7 +95,8 @@ export function deployment(values: Values, program: Program): KubeObject[] {
         replicas: values.controllerReplicas,
         revisionHistoryLimit: 10,
         selector,
-        strategy: values.deploymentStrategy,
+        // Named although it is the default: without it, kubectl would find a difference at each apply.
+        strategy: { type: "RollingUpdate", ...values.deploymentStrategy },
         template: {
           metadata: {
             labels: { ...labelsOf(values, component), ...values.podLabels },
