@@ -30,7 +30,11 @@ async function setImage({ api }: Harness, image: string): Promise<void> {
 describe("a DaemonSet", () => {
   test("has one pod on each node that it selects, as the nodes' labels are", async () => {
     await using cluster = await startHarness();
-    const spec = { ...template({}).spec, nodeSelector: { disk: "fast" }, containers: [{ name: "app" }] };
+    const spec = {
+      ...template({}).spec,
+      nodeSelector: { disk: "fast" },
+      containers: [{ name: "app", image: "app:1" }],
+    };
     await cluster.api.create(
       "daemonsets.apps",
       daemonSet({ template: { metadata: { labels: { app: "agent" } }, spec } }),

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { controllerReference, type Deployment, type KubeObject, type Pod } from "@bowline/kube";
 import { type Harness, startHarness } from "./testing/harness.ts";
-import { deployment } from "./testing/objects.ts";
+import { deployment, pod } from "./testing/objects.ts";
 
 async function rolledOut(cluster: Harness, replicas = 2): Promise<void> {
   await cluster.api.create("deployments.apps", deployment("web", replicas));
@@ -92,12 +92,7 @@ describe("what a deleted object owned", () => {
     await using cluster = await startHarness();
     const custom = { apiVersion: "example.org/v1", kind: "Gone", metadata: { name: "gone", uid: "uid-none" } };
     await cluster.api.create("configmaps", configMap("kept", [custom]));
-    await cluster.api.create("pods", {
-      apiVersion: "v1",
-      kind: "Pod",
-      metadata: { name: "marker", namespace: "default" },
-      spec: {},
-    });
+    await cluster.api.create("pods", pod("marker", {}));
     await cluster.until(
       "a later pod to run",
       () => cluster.api.get<Pod>("pods", "default", "marker")?.status?.phase === "Running",

@@ -42,9 +42,6 @@ describe("namespaces", () => {
     stubborn.metadata.finalizers = ["example.org/busy"];
     await cluster.api.create("configmaps", withinShop(stubborn));
     await cluster.until("the pods", () => cluster.alive().length === 2);
-    // As the API does in a namespace that goes away.
-    cluster.api.refuse = (_type, { metadata }) =>
-      metadata.namespace === "shop" ? new Error("the namespace is being terminated") : undefined;
     await cluster.api.delete("namespaces", "", "shop");
     const shop = () => cluster.api.get<Namespace>("namespaces", "", "shop");
     const said = () => shop()?.status?.conditions?.map(({ type, message }) => `${type}: ${message}`);

@@ -4,8 +4,6 @@ import { type Controller, type ControllerContext, type ReconcileTarget, startCon
 import type { ResourceTypes } from "./resource-types.ts";
 
 const NAME = "namespace-controller";
-/** Those that Kubernetes has from the beginning. */
-const INITIAL = ["default", "kube-system", "kube-public", "kube-node-lease"];
 const ROOT_CA = "kube-root-ca.crt";
 const ROOT_CA_NOTE =
   "Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints such as the internal service IP or kubernetes.default.svc. No other usage is guaranteed across distributions of Kubernetes clusters.";
@@ -18,11 +16,11 @@ export interface NamespaceOptions {
 }
 
 /**
- * The life of namespaces: the first ones exist from the start, each has its default ServiceAccount and the cluster's CA, and one
+ * The life of namespaces: each has its default ServiceAccount and the cluster's CA, and one
  * that is deleted is emptied before it goes.
  */
 export function startNamespaces(context: ControllerContext, options: NamespaceOptions): Controller {
-  const controller = startController(context, {
+  return startController(context, {
     name: NAME,
     watch(on) {
       on<Namespace>("namespaces", (event) => [`/${event.object.metadata.name}`]);
@@ -35,32 +33,11 @@ export function startNamespaces(context: ControllerContext, options: NamespaceOp
     },
     async reconcile(target) {
       const namespace = context.api.get<Namespace>("namespaces", "", target.name);
-      if (namespace === undefined) {
-        if (INITIAL.includes(target.name)) await createNamespace(context, target.name);
-      } else if (namespace.metadata.deletionTimestamp !== undefined) {
-        await empty(context, options.types, namespace, target);
-      } else {
-        await furnish(context, options.caPem, target.name);
-      }
+      if (namespace === undefined) return;
+      if (namespace.metadata.deletionTimestamp === undefined) await furnish(context, options.caPem, target.name);
+      else await empty(context, options.types, namespace, target);
     },
   });
-  void createInitial(context);
-  return controller;
-}
-
-async function createInitial(context: ControllerContext): Promise<void> {
-  for (const name of INITIAL) {
-    try {
-      if (context.api.get("namespaces", "", name) === undefined) await createNamespace(context, name);
-    } catch (error) {
-      context.warn(`${NAME}: ${name}: ${String(error)}`);
-    }
-  }
-}
-
-async function createNamespace({ api }: ControllerContext, name: string): Promise<void> {
-  const metadata = { name, labels: { "kubernetes.io/metadata.name": name } };
-  await api.create<Namespace>("namespaces", { apiVersion: "v1", kind: "Namespace", metadata });
 }
 
 async function furnish({ api }: ControllerContext, caPem: string, namespace: string): Promise<void> {

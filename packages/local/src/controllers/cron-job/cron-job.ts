@@ -12,7 +12,7 @@ import {
 } from "../controller.ts";
 import { isJobFinished } from "../job/job-state.ts";
 import { messageOf } from "../pod-factory.ts";
-import { nextTime, parseSchedule, type Schedule } from "./schedule.ts";
+import { latestTime, nextTime, parseSchedule, type Schedule } from "./schedule.ts";
 
 const NAME = "cronjob-controller";
 const TYPE = "cronjobs.batch";
@@ -91,20 +91,8 @@ function lastDue(cron: CronJob, schedule: Schedule, nowMs: number): number | und
   const last = Date.parse(cron.status?.lastScheduleTime ?? "") || created;
   const deadlineSeconds = cron.spec?.startingDeadlineSeconds;
   const fromMs = deadlineSeconds === undefined ? last : Math.max(last, nowMs - deadlineSeconds * 1000);
-  // Backwards in growing steps, so that a cluster that was down for long does not count every minute of it.
-  for (const spanMs of LOOK_BACK_MS) {
-    let due: number | undefined;
-    for (let at = nextTime(schedule, Math.max(fromMs, nowMs - spanMs)); at !== undefined && at <= nowMs; ) {
-      due = at;
-      at = nextTime(schedule, at);
-    }
-    if (due !== undefined || nowMs - spanMs <= fromMs) return due;
-  }
-  return undefined;
+  return latestTime(schedule, fromMs, nowMs);
 }
-
-const HOUR_MS = 3_600_000;
-const LOOK_BACK_MS = [120_000, 2 * HOUR_MS, 48 * HOUR_MS, 62 * 24 * HOUR_MS, Number.POSITIVE_INFINITY];
 
 async function startJob(context: ControllerContext, cron: CronJob, dueMs: number): Promise<void> {
   const { api } = context;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { nextTime, parseSchedule } from "./schedule.ts";
+import { latestTime, nextTime, parseSchedule } from "./schedule.ts";
 
 function next(schedule: string, after: string, timeZone?: string): string | undefined {
   const at = nextTime(parseSchedule(schedule, timeZone), Date.parse(after));
@@ -32,17 +32,44 @@ describe("a schedule", () => {
     expect(next("30 0 * * *", "2026-01-01T00:00:00Z", "Asia/Kolkata")).toBe("2026-01-01T19:00:00.000Z");
   });
 
+  test("can be so and so long after the last time", () => {
+    expect(next("@every 1h30m", "2026-01-01T00:00:10Z")).toBe("2026-01-01T01:30:10.000Z");
+    const [from, now] = [Date.parse("2026-01-01T00:00:00Z"), Date.parse("2026-01-01T00:29:00Z")];
+    expect(latestTime(parseSchedule("@every 10m"), from, now)).toBe(from + 20 * 60_000);
+    expect(latestTime(parseSchedule("@every 30m"), from, now)).toBeUndefined();
+  });
+
+  test("is looked back over however long nobody looked", () => {
+    const now = Date.parse("2026-06-15T12:34:56Z");
+    const rows: [string, number, string | undefined][] = [
+      ["* * * * *", 0, "2026-06-15T12:34:00.000Z"],
+      ["0 3 * * *", 0, "2026-06-15T03:00:00.000Z"],
+      ["0 0 1 1 *", 0, "2026-01-01T00:00:00.000Z"],
+      ["0 0 1 1 *", Date.parse("2026-01-01T00:00:00Z"), undefined],
+    ];
+    for (const [text, from, want] of rows) {
+      const latest = latestTime(parseSchedule(text), from, now);
+      expect(latest === undefined ? undefined : new Date(latest).toISOString()).toBe(want);
+    }
+  });
+
   test("of a day that never comes is never due", () => {
     expect(next("0 0 31 2 *", "2026-01-01T00:00:00Z")).toBeUndefined();
   });
 
   const wrong = ["", "* * * *", "* * * * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *", "* * * * 8"];
-  test.each([...wrong, "5-1 * * * *", "*/0 * * * *", "a * * * *", "1--2 * * * *", "@often"])(
-    "%p is refused",
-    (text) => {
-      expect(() => parseSchedule(text)).toThrow();
-    },
-  );
+  test.each([
+    ...wrong,
+    "5-1 * * * *",
+    "*/0 * * * *",
+    "a * * * *",
+    "1--2 * * * *",
+    "@often",
+    "@every 1 day",
+    "@every 10ms",
+  ])("%p is refused", (text) => {
+    expect(() => parseSchedule(text)).toThrow();
+  });
 
   test("refuses a time zone that nobody knows", () => {
     expect(() => parseSchedule("@daily", "Europe/Atlantis")).toThrow('unknown time zone "Europe/Atlantis"');

@@ -1,5 +1,8 @@
-/** The minutes a schedule names: which values each field of a wall clock may have. */
-export interface Schedule {
+/** When something is due: at the minutes that match, or every so often. */
+export type Schedule = MinuteSchedule | { readonly everyMs: number };
+
+/** Which values each field of a wall clock may have. */
+interface MinuteSchedule {
   readonly minutes: ReadonlySet<number>;
   readonly hours: ReadonlySet<number>;
   readonly daysOfMonth: ReadonlySet<number>;
@@ -24,12 +27,14 @@ const MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "
 const DAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 
 /**
- * Reads the five fields of a crontab line, or one of its macros.
+ * Reads the five fields of a crontab line, one of its macros, or `@every` and a duration ("@every 1h30m").
  *
  * @param timeZone an IANA name
  * @throws Error saying which part is wrong
  */
 export function parseSchedule(text: string, timeZone = "UTC"): Schedule {
+  const every = /^@every ((?:[0-9.]+(?:ms|s|m|h))+)$/.exec(text.trim())?.[1];
+  if (every !== undefined) return { everyMs: parseEvery(every) };
   const fields = (MACROS[text.trim()] ?? text).trim().split(/\s+/);
   const [minute, hour, day, month, weekday] = fields;
   if (fields.length !== 5 || weekday === undefined) {
@@ -52,6 +57,8 @@ export function parseSchedule(text: string, timeZone = "UTC"): Schedule {
  * eight years, which is how far apart two 29ths of February can be.
  */
 export function nextTime(schedule: Schedule, afterMs: number): number | undefined {
+  // Whole seconds, as objects tell times.
+  if ("everyMs" in schedule) return Math.floor((afterMs + schedule.everyMs) / 1000) * 1000;
   const clock = wallClock(schedule.timeZone);
   const endMs = afterMs + 8 * 366 * DAY_MS;
   let atMs = (Math.floor(afterMs / MINUTE_MS) + 1) * MINUTE_MS;
@@ -71,6 +78,26 @@ export function nextTime(schedule: Schedule, afterMs: number): number | undefine
   return undefined;
 }
 
+/** The last time after `fromMs` and not after `nowMs` that the schedule names, in milliseconds of the epoch. */
+export function latestTime(schedule: Schedule, fromMs: number, nowMs: number): number | undefined {
+  if ("everyMs" in schedule) {
+    const times = Math.floor((nowMs - fromMs) / schedule.everyMs);
+    return times < 1 ? undefined : Math.floor((fromMs + times * schedule.everyMs) / 1000) * 1000;
+  }
+  // Backwards in growing steps, so that a cluster that was down for long does not count every minute of it.
+  for (const spanMs of LOOK_BACK_MS) {
+    let latest: number | undefined;
+    for (let at = nextTime(schedule, Math.max(fromMs, nowMs - spanMs)); at !== undefined && at <= nowMs; ) {
+      latest = at;
+      at = nextTime(schedule, at);
+    }
+    if (latest !== undefined || nowMs - spanMs <= fromMs) return latest;
+  }
+  return undefined;
+}
+
+const HOUR_MS = 3_600_000;
+const LOOK_BACK_MS = [120_000, 2 * HOUR_MS, 48 * HOUR_MS, 62 * 24 * HOUR_MS, Number.POSITIVE_INFINITY];
 const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
 
@@ -82,7 +109,7 @@ interface WallClock {
   readonly weekday: number;
 }
 
-function hasDay(schedule: Schedule, now: WallClock): boolean {
+function hasDay(schedule: MinuteSchedule, now: WallClock): boolean {
   if (!schedule.months.has(now.month)) return false;
   const ofMonth = schedule.daysOfMonth.has(now.day);
   const ofWeek = schedule.daysOfWeek.has(now.weekday);
@@ -117,6 +144,19 @@ function wallClock(timeZone: string): (ms: number) => WallClock {
     const weekday = DAYS.indexOf((parts.get("weekday") ?? "").toLowerCase());
     return { minute: number("minute"), hour: number("hour"), day: number("day"), month: number("month"), weekday };
   };
+}
+
+const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: MINUTE_MS, h: HOUR_MS };
+
+/** @throws Error for what is less than a second */
+function parseEvery(text: string): number {
+  const parts = Array.from(
+    text.matchAll(/([0-9.]+)(ms|s|m|h)/g),
+    ([, count, unit = ""]) => Number(count) * (UNITS_MS[unit] ?? 0),
+  );
+  const everyMs = parts.reduce((sum, part) => sum + part, 0);
+  if (!(everyMs >= 1000)) throw new Error(`@every ${text} is not a second or more`);
+  return everyMs;
 }
 
 /** @throws Error for a name no system knows */

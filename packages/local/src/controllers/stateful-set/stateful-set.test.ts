@@ -123,12 +123,18 @@ describe("a StatefulSet", () => {
 
   test("has claims made before its pods, which outlive them", async () => {
     await using cluster = await startHarness();
-    const volumeClaimTemplates = [{ metadata: { name: "data" }, spec: { accessModes: ["ReadWriteOnce"] } }];
+    const volumeClaimTemplates = [
+      {
+        metadata: { name: "data" },
+        spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Gi" } } },
+      },
+    ];
     await cluster.api.create("statefulsets.apps", statefulSet("db", 2, { volumeClaimTemplates }));
     await cluster.until("the roll-out", () => isRolledOut(get(cluster)));
-    expect(cluster.alive()[1]?.spec?.volumes).toEqual([
-      { name: "data", persistentVolumeClaim: { claimName: "data-db-1" } },
-    ]);
+    expect(cluster.alive()[1]?.spec?.volumes).toContainEqual({
+      name: "data",
+      persistentVolumeClaim: { claimName: "data-db-1" },
+    });
     await edit(cluster, { replicas: 0 });
     await cluster.until("no pods", () => cluster.api.list("pods").length === 0);
     const claims = cluster.api.list("persistentvolumeclaims").map(({ metadata }) => metadata.name);

@@ -9,7 +9,7 @@ import {
   startController,
 } from "../controller.ts";
 import { ensureRevision, type Revisions, removeOldRevisions } from "../controller-revisions.ts";
-import { createPod, deletePod } from "../pod-factory.ts";
+import { createPod, deletePod, messageOf } from "../pod-factory.ts";
 import { availableIn, isActive, isReady } from "../pod-state.ts";
 import { planStatefulSet } from "./plan.ts";
 import { ordinalOf, revisionNameOf, statefulPod } from "./stateful-pod.ts";
@@ -81,7 +81,7 @@ async function ensureClaims({ api }: ControllerContext, set: StatefulSet, ordina
   for (const template of set.spec?.volumeClaimTemplates ?? []) {
     const claimName = `${template.metadata?.name}-${name}-${ordinal}`;
     if (api.get("persistentvolumeclaims", namespace, claimName) !== undefined) continue;
-    await api.create<KubeObject>("persistentvolumeclaims", {
+    const claim: KubeObject = {
       apiVersion: "v1",
       kind: "PersistentVolumeClaim",
       metadata: {
@@ -91,7 +91,13 @@ async function ensureClaims({ api }: ControllerContext, set: StatefulSet, ordina
         annotations: { ...template.metadata?.annotations },
       },
       spec: structuredClone(template.spec),
-    });
+    };
+    try {
+      await api.create("persistentvolumeclaims", claim);
+    } catch (error) {
+      api.event(set, "Warning", "FailedCreate", `create Claim ${claimName} failed: ${messageOf(error)}`, NAME);
+      throw error;
+    }
   }
 }
 
