@@ -14,31 +14,18 @@ const MANUAL = ["--manual", "--ignore-cluster"];
 /** What `inject` is called with, where that is not just the file. */
 const FLAGS: Readonly<Record<string, readonly string[]>> = {
   deployment: MANUAL,
-  "deployment-flags": [
-    ...["--proxy-image", "example/proxy", "--proxy-version", "v9", "--image-pull-policy", "Never"],
-    ...["--inbound-port", "5143", "--outbound-port", "5140", "--control-port", "5190", "--admin-port", "5191"],
-    ...["--skip-inbound-ports", "22", "--skip-outbound-ports", "25,26-28", "--skip-subnets", "10.0.0.0/8"],
-    ...["--opaque-ports", "3306,mysql", "--proxy-uid", "7", "--proxy-gid", "8", "--proxy-log-level", "debug"],
-    ...["--proxy-log-format", "json", "--access-log", "apache", "--proxy-cpu-request", "1", "--proxy-cpu-limit", "2"],
-    ...["--proxy-memory-request", "1Mi", "--proxy-memory-limit", "2Mi", "--enable-external-profiles"],
-    ...["--default-inbound-policy", "deny", "--require-identity-on-inbound-ports", "80", "--native-sidecar"],
-    ...["--wait-before-exit-seconds", "3", "--shutdown-grace-period", "9s", "--close-wait-timeout", "1m"],
-    "--enable-debug-sidecar",
-  ],
-  "deployment-manual-flags": [
-    ...MANUAL,
-    ...[
-      "--proxy-version",
-      "v9",
-      "--registry",
-      "example/mesh/",
-      "--opaque-ports",
-      "3306,http",
-      "--proxy-cpu-limit",
-      "2",
-    ],
-    ...["--native-sidecar=false", "--enable-debug-sidecar", "--ingress"],
-  ],
+  "deployment-flags": words(`
+    --proxy-image example/proxy --proxy-version v9 --image-pull-policy Never
+    --inbound-port 5143 --outbound-port 5140 --control-port 5190 --admin-port 5191
+    --skip-inbound-ports 22 --skip-outbound-ports 25,26-28 --skip-subnets 10.0.0.0/8
+    --opaque-ports 3306,mysql --proxy-uid 7 --proxy-gid 8 --proxy-log-level debug
+    --proxy-log-format json --access-log apache --proxy-cpu-request 1 --proxy-cpu-limit 2
+    --proxy-memory-request 1Mi --proxy-memory-limit 2Mi --enable-external-profiles
+    --default-inbound-policy deny --require-identity-on-inbound-ports 80 --native-sidecar
+    --wait-before-exit-seconds 3 --shutdown-grace-period 9s --close-wait-timeout 1m --enable-debug-sidecar`),
+  "deployment-manual-flags": words(`
+    --manual --ignore-cluster --proxy-version v9 --registry example/mesh/ --opaque-ports 3306,http
+    --proxy-cpu-limit 2 --native-sidecar=false --enable-debug-sidecar --ingress`),
   "ingress-flag": ["--ingress"],
   statefulset: [...MANUAL, "--native-sidecar=false"],
   replicationcontroller: MANUAL,
@@ -77,7 +64,7 @@ const FLAGS: Readonly<Record<string, readonly string[]>> = {
   "already-injected": [...MANUAL, "--proxy-version", "new"],
   "already-injected-native": [...MANUAL, "--proxy-version", "new", "--native-sidecar=false"],
   verbose: ["--verbose"],
-  "other-namespace": ["-L", "mesh", ...MANUAL],
+  "other-namespace": words("-L mesh --manual --ignore-cluster"),
 };
 
 /** Inputs that `inject` refuses. */
@@ -148,6 +135,10 @@ describe("bowline uninject takes away what inject added", () => {
     });
   }
 });
+
+function words(text: string): readonly string[] {
+  return text.trim().split(/\s+/);
+}
 
 function inject(name: string): ReturnType<typeof runCli> {
   return runCli(["inject", ...(FLAGS[name] ?? []), join(TESTDATA, `${name}.in`)]);

@@ -61,7 +61,7 @@ export function applyEdits(text: string, edits: readonly TextEdit[]): string {
   }
   result += text.slice(at);
   // When the last line went, and had no end, the line before it is the last.
-  return /\n$/.test(text) ? result : result.replace(/\r?\n$/, "");
+  return text.endsWith("\n") ? result : result.replace(/\r?\n$/, "");
 }
 
 class YamlEditor {

@@ -84,10 +84,10 @@ export function readControlStreams(env: EnvReader): Config["controlStreams"] {
 function readDestinationService(env: EnvReader): ControlService | null {
   const names = SERVICE_ENV.destination;
   if (env.isSet(names.addr) || env.isSet(names.name)) {
-    if (env.isSet(PROXY_ENV_2018.controlUrl)) {
-      env.note("warn", `${PROXY_ENV_2018.controlUrl} is ignored because ${names.addr} is set`);
-    }
-    return readService(env, names);
+    const service = readService(env, names);
+    const address = service === null ? null : { host: service.host, port: service.port };
+    env.noteIgnored(PROXY_ENV_2018.controlUrl, parseTcpUrl, names.addr, address);
+    return service;
   }
   const url = env.read(PROXY_ENV_2018.controlUrl, parseTcpUrl);
   return url === null ? null : { ...url, tlsName: null };

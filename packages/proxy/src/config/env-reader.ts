@@ -36,12 +36,23 @@ export class EnvReader {
     return null;
   }
 
-  /** A variable with older names, each perhaps with another grammar. The first that is set wins; the others are ignored. */
+  /**
+   * A variable with older names, each perhaps with another grammar. The first that is set wins; the others are ignored,
+   * which is worth a warning unless they say the same: injectors set old names and new ones.
+   */
   readFirst<T>(...ways: readonly (readonly [name: string, parse: Parser<T>])[]): T | null {
     const [first, ...ignored] = ways.filter(([name]) => this.isSet(name));
     if (first === undefined) return null;
-    for (const [name] of ignored) this.note("warn", `${name} is ignored because ${first[0]} is set`);
-    return this.read(first[0], first[1]);
+    const value = this.read(first[0], first[1]);
+    for (const [name, parse] of ignored) this.noteIgnored(name, parse, first[0], value);
+    return value;
+  }
+
+  /** For an older name of something that was read by another grammar. */
+  noteIgnored<T>(name: string, parse: Parser<T>, because: string, value: T | null): void {
+    const text = this.#env[name];
+    if (text === undefined || saysNothingElse(parse(text), value)) return;
+    this.note("warn", `${name} is ignored because ${because} is set`);
   }
 
   /** For variables whose bad values only cost a warning. */
@@ -66,4 +77,12 @@ export class EnvReader {
   note(level: ConfigNote["level"], message: string): void {
     this.notes.push({ level, message });
   }
+}
+
+/** An old name may hold one address where today's holds one for each family. */
+function saysNothingElse(older: unknown, value: unknown): boolean {
+  if (Array.isArray(older) && Array.isArray(value)) {
+    return older.every((item) => value.some((other) => saysNothingElse(item, other)));
+  }
+  return JSON.stringify(older) === JSON.stringify(value);
 }
