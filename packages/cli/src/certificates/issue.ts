@@ -20,7 +20,7 @@ export interface Credentials {
 const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
 const DAY_MS = 86_400_000;
 /** Of everything that is made here. */
-export const LIFETIME_DAYS = 365;
+const LIFETIME_DAYS = 365;
 // The clocks of a cluster's machines differ a little.
 const SKEW_MS = 60_000;
 

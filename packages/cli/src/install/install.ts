@@ -9,7 +9,7 @@ import { clusterLookup, manifestLookup, type PresentInstallation, readInstallati
 import { type OutputFormat, printObjects } from "./print-objects.ts";
 import { readText, renderNew, renderUpgrade, valuesOf } from "./render.ts";
 
-export interface InstallFlags extends GlobalFlags, SourceFlags {
+interface InstallFlags extends GlobalFlags, SourceFlags {
   readonly crds?: boolean;
   readonly ignoreCluster?: boolean;
   readonly fromManifests?: string;

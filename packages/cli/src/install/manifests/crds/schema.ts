@@ -90,7 +90,7 @@ export interface ColumnOptions {
   readonly jsonPath: string;
 }
 
-export interface VersionOptions {
+interface VersionOptions {
   readonly name: string;
   readonly spec: Schema;
   readonly status?: Schema;
