@@ -131,7 +131,7 @@ describe("a mutating webhook", () => {
     await configure("Mutating", { rules });
     hooks.hook = () => patchOf({ op: "add", path: "/spec/containers/-", value: { name: "sidecar", image: "i" } });
     const metadata = { name: "", generateName: "made-", namespace: "default" };
-    const pod = await api.server.api.create("pods", {
+    const pod = await api.server.api.create<KubeObject>("pods", {
       apiVersion: "v1",
       kind: "Pod",
       metadata,

@@ -166,7 +166,7 @@ describe("tokens", () => {
       metadata: { name: "bound", namespace: "default" },
       spec: { serviceAccountName: "reader", containers: [{ name: "c", image: "i" }] },
     };
-    const { metadata } = await api.server.api.create("pods", pod);
+    const { metadata } = await api.server.api.create<KubeObject>("pods", pod);
     const bound = await api.server.serviceAccountToken({
       namespace: "default",
       serviceAccount: "reader",

@@ -220,10 +220,8 @@ describe("listing", () => {
     const { continue: next, resourceVersion } = second.body.metadata as unknown as typeof meta;
     expect([of(second.body.items), resourceVersion]).toEqual([["c", "d"], meta.resourceVersion]);
     const third = await api.ask("GET", `${path}?limit=2&continue=${next}`);
-    expect([of(third.body.items), (third.body.metadata as unknown as typeof meta).continue]).toEqual([
-      ["e"],
-      undefined,
-    ]);
+    expect(of(third.body.items)).toEqual(["e"]);
+    expect(Object.keys(third.body.metadata)).toEqual(["resourceVersion"]);
     const lost = await api.ask("GET", `${path}?limit=2&continue=nonsense`);
     expect([lost.code, lost.body.reason]).toEqual([410, "Expired"]);
   });

@@ -36,17 +36,32 @@ export function serveWatch(parts: ServerParts, exchange: Exchange, target: Targe
   }
   for (const change of past) watch.tell(change);
   watch.until(store.listen(key, (change) => watch.tell(change)));
-  const bookmarks = isSet(query, "allowWatchBookmarks")
-    ? setInterval(() => watch.sendBookmark(store.version, false), BOOKMARK_MS)
-    : undefined;
-  const life = setTimeout(() => watch.close(), lifeMsOf(query));
-  const onClosing = (): void => watch.close();
-  parts.closing.addEventListener("abort", onClosing);
-  watch.until(() => {
-    clearInterval(bookmarks);
-    clearTimeout(life);
-    parts.closing.removeEventListener("abort", onClosing);
+  limitWatch(parts, query, target, watch);
+}
+
+/** Bookmarks while it lasts, and an end when its time is over, the server closes, or its type is no more. */
+function limitWatch(
+  { store, registry, closing }: ServerParts,
+  query: URLSearchParams,
+  target: Target,
+  watch: WatchStream,
+): void {
+  const close = (): void => watch.close();
+  if (isSet(query, "allowWatchBookmarks")) {
+    const bookmarks = setInterval(() => watch.sendBookmark(store.version, false), BOOKMARK_MS);
+    watch.until(() => clearInterval(bookmarks));
+  }
+  const life = setTimeout(close, lifeMsOf(query));
+  watch.until(() => clearTimeout(life));
+  closing.addEventListener("abort", close);
+  watch.until(() => closing.removeEventListener("abort", close));
+  const { custom, group, plural } = target.type;
+  if (!custom) return;
+  const unlisten = registry.onChange(() => {
+    // Not at once: that the objects of the type are gone is still to be told.
+    if (registry.find(group, plural) === undefined) setImmediate(close);
   });
+  watch.until(unlisten);
 }
 
 /** One client's stream of events. Lines collect and go out together at the turn's end, unless the client is behind. */
