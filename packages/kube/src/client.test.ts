@@ -326,6 +326,16 @@ describe("watch", () => {
     }
   });
 
+  test("a connection that breaks is told as such", async () => {
+    const { server, client } = await served((_, response) => {
+      response.write(event("ADDED", 1));
+      setImmediate(() => response.destroy());
+    });
+    await using _ = server;
+    const watching = Array.fromAsync(client.watch(RESOURCES.pods));
+    expect(await rejectionOf(watching)).toMatchObject({ name: "UnreachableError", code: "ECONNRESET" });
+  });
+
   test("leaving the loop closes the connection", async () => {
     const closed = Promise.withResolvers<void>();
     const { server, client } = await served((_, response) => {

@@ -1,3 +1,4 @@
+import { ApiError } from "./api-error.ts";
 import { type DiscoveredResource, discover } from "./discovery.ts";
 import type { KubeConfig } from "./kube-config.ts";
 import { apiVersionOf, RESOURCES, type ResourceRef, resourcePath } from "./resources.ts";
@@ -170,7 +171,7 @@ export class KubeClient {
 
   /**
    * Changes from a version on, until the server ends the watch.
-   * @throws ApiError 410 when the version is too old: list again
+   * @throws ApiError 410 when the version is too old: list again; UnreachableError when the connection breaks
    */
   async *watch<T extends KubeObject>(
     ref: ResourceRef,
@@ -190,6 +191,9 @@ export class KubeClient {
       const response = await this.#transport.send("GET", resourcePath(ref, options.namespace), { query, signal });
       await throwUnlessOk(response);
       if (response.body !== null) yield* watchEvents<T>(response.body);
+    } catch (error) {
+      if (error instanceof ApiError || signal.aborted) throw error;
+      throw this.#transport.explain(error);
     } finally {
       left.abort();
     }

@@ -66,7 +66,7 @@ export class Transport {
       return (await response.json()) as T;
     } catch (cause) {
       if (cause instanceof ApiError || options.signal?.aborted) throw cause;
-      throw deadline.passed ? this.#timedOut(method, path, timeoutMs) : this.#explain(cause);
+      throw deadline.passed ? this.#timedOut(method, path, timeoutMs) : this.explain(cause);
     } finally {
       deadline.clear();
     }
@@ -89,7 +89,7 @@ export class Transport {
       } as BunFetchRequestInit);
     } catch (cause) {
       if (options.signal?.aborted) throw options.signal.reason;
-      throw deadline.passed ? this.#timedOut(method, path, timeoutMs) : this.#explain(cause);
+      throw deadline.passed ? this.#timedOut(method, path, timeoutMs) : this.explain(cause);
     } finally {
       deadline.clear();
     }
@@ -121,7 +121,8 @@ export class Transport {
     );
   }
 
-  #explain(cause: unknown): UnreachableError {
+  /** What went wrong below the API, in words that say where to look. */
+  explain(cause: unknown): UnreachableError {
     if (cause instanceof UnreachableError) return cause;
     const { server, origin } = this.#config;
     const code = codeOf(cause);
