@@ -39,8 +39,7 @@ export async function upgrade(command: Command, io: Io): Promise<void> {
       ? clusterLookup(connect(command, io))
       : manifestLookup(flags.fromManifests === "-" ? await io.stdin() : readText(flags.fromManifests));
   const present = await readInstallation(lookup, namespace);
-  const { objects } = await renderPresent(command, io, present);
-  io.out(printObjects(objects, flags.output));
+  io.out(printObjects(await renderPresent(command, io, present), flags.output));
 }
 
 /** What `upgrade` would print: CRDs with --crds, else everything else. */
@@ -48,7 +47,7 @@ export async function renderPresent(
   command: Command,
   io: Io,
   present: PresentInstallation | undefined,
-): Promise<{ objects: readonly KubeObject[] }> {
+): Promise<readonly KubeObject[]> {
   const flags = command.optsWithGlobals<InstallFlags>();
   const namespace = flags.linkerdNamespace;
   if (present === undefined) {
@@ -56,8 +55,8 @@ export async function renderPresent(
   }
   const { values, ignored } = valuesOf(command, namespace, present);
   warnOf(ignored, io);
-  if (flags.crds === true) return { objects: renderCrds(values) };
-  return { objects: await renderUpgrade(values, flags, present) };
+  if (flags.crds === true) return renderCrds(values);
+  return renderUpgrade(values, flags, present);
 }
 
 async function assertInstallable(client: KubeClient, namespace: string): Promise<void> {

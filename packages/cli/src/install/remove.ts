@@ -45,7 +45,7 @@ export async function prune(command: Command, io: Io): Promise<void> {
   const client = connect(command, io);
   const namespace = flags.linkerdNamespace;
   const present = await readInstallation(clusterLookup(client), namespace);
-  const { objects } = await renderPresent(command, io, present);
+  const objects = await renderPresent(command, io, present);
   const crds = renderCrds(valuesOf(command, namespace, present).values);
   const wanted = new Set([...objects, ...crds].map(identityOf));
   const found = await labelledObjects(client, namespace);
