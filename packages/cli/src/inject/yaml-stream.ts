@@ -56,7 +56,7 @@ export class YamlStream {
 
 function tryValues(text: string, name: string): readonly unknown[] | null {
   try {
-    return parseYaml(text, name).map((document) => documentValue(document, name));
+    return parseYaml(text, name, false).map((document) => documentValue(document, name));
   } catch {
     // Why it can't be read does not matter: nobody has seen this text yet.
     return null;

@@ -13,14 +13,15 @@ export type YamlDocument = Document.Parsed;
  * Parses a stream of documents as kubectl does: YAML 1.1, with merge keys.
  *
  * @param name of the input, for messages
+ * @param keepSourceTokens what editing the text needs, and nobody else
  * @throws YamlError with line and column, both counted from 1
  */
-export function parseYaml(text: string, name: string): readonly YamlDocument[] {
+export function parseYaml(text: string, name: string, keepSourceTokens = true): readonly YamlDocument[] {
   const lineCounter = new LineCounter();
   const documents = parseAllDocuments(text, {
     version: "1.1",
     customTags: kubernetesTags,
-    keepSourceTokens: true,
+    keepSourceTokens,
     prettyErrors: false,
     logLevel: "error",
     lineCounter,
