@@ -30,7 +30,7 @@ export class BuiltInType implements ResourceType {
   readonly namespaced: boolean;
   readonly shortNames: readonly string[];
   readonly categories: readonly string[];
-  readonly verbs = ALL_VERBS;
+  readonly verbs: readonly Verb[] = ALL_VERBS;
   readonly subresources: { readonly status: boolean; readonly scale?: ScalePaths };
   readonly storedAs: string;
   readonly custom = false;

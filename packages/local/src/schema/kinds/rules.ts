@@ -24,6 +24,7 @@ import {
   defaultReplicationController,
   defaultStatefulSet,
 } from "../defaults/workloads.ts";
+import type { DefinitionName } from "../definitions/definitions.ts";
 import { validateCronJob, validateJob, validateJobUpdate } from "../validation/batch.ts";
 import {
   validateConfigMap,
@@ -79,36 +80,40 @@ import {
 import type { KindRules } from "./kind-rules.ts";
 
 const SPEC = ["spec"];
+const ROLE: KindRules = { name: pathSegment, validate: validateRole };
+const BINDING: KindRules = {
+  name: pathSegment,
+  defaults: defaultRoleBinding,
+  validate: validateRoleBinding,
+  validateUpdate: validateRoleBindingUpdate,
+};
+const WEBHOOKS: KindRules = { defaults: defaultWebhooks, generation: ["webhooks"], validate: validateWebhooks };
 
-export const CORE_RULES = {
-  namespace: {
+/** What is particular to each kind, by its definition. Kinds that are only stored are not named. */
+export const RULES: Readonly<Record<DefinitionName, KindRules>> = {
+  "core/v1.Namespace": {
     name: dnsLabel,
     defaults: defaultNamespace,
     initialStatus: () => ({ phase: "Active" }),
     complete: completeNamespace,
   },
-  pod: {
+  "core/v1.Pod": {
     defaults: defaultPod,
     initialStatus: initialPodStatus,
     validate: validatePod,
     validateUpdate: validatePodUpdate,
   },
-  event: { validate: validateEvent },
-  lease: { validate: validateLease },
-} as const satisfies Record<string, KindRules>;
-
-export const CONFIG_RULES = {
-  configMap: { validate: validateConfigMap, validateUpdate: validateConfigMapUpdate },
-  secret: { defaults: defaultSecret, validate: validateSecret, validateUpdate: validateSecretUpdate },
-  persistentVolumeClaim: {
+  "core/v1.Event": { validate: validateEvent },
+  "events/v1.Event": { validate: validateEvent },
+  "coordination/v1.Lease": { validate: validateLease },
+  "core/v1.ConfigMap": { validate: validateConfigMap, validateUpdate: validateConfigMapUpdate },
+  "core/v1.Secret": { defaults: defaultSecret, validate: validateSecret, validateUpdate: validateSecretUpdate },
+  "core/v1.PersistentVolumeClaim": {
     defaults: defaultPersistentVolumeClaim,
     initialStatus: () => ({ phase: "Pending" }),
     validate: validatePersistentVolumeClaim,
   },
-} as const satisfies Record<string, KindRules>;
-
-export const NETWORK_RULES = {
-  service: {
+  "core/v1.Service": {
     name: dns1035Label,
     defaults: defaultService,
     initialStatus: () => ({ loadBalancer: {} }),
@@ -117,54 +122,51 @@ export const NETWORK_RULES = {
     validateUpdate: validateServiceUpdate,
     allocate: allocateService,
   },
-  endpoints: { defaults: defaultEndpoints, validate: validateEndpoints },
-  endpointSlice: {
+  "core/v1.Endpoints": { defaults: defaultEndpoints, validate: validateEndpoints },
+  "discovery/v1.EndpointSlice": {
     defaults: defaultEndpointSlice,
     generation: ["endpoints", "ports", "addressType"],
     validate: validateEndpointSlice,
     validateUpdate: validateEndpointSliceUpdate,
   },
-  ingress: { initialStatus: () => ({ loadBalancer: {} }), generation: SPEC },
-  networkPolicy: { defaults: defaultNetworkPolicy, generation: SPEC, validate: validateNetworkPolicy },
-} as const satisfies Record<string, KindRules>;
-
-export const WORKLOAD_RULES = {
-  deployment: {
+  "networking/v1.Ingress": { initialStatus: () => ({ loadBalancer: {} }), generation: SPEC },
+  "networking/v1.NetworkPolicy": { defaults: defaultNetworkPolicy, generation: SPEC, validate: validateNetworkPolicy },
+  "apps/v1.Deployment": {
     defaults: defaultDeployment,
     initialStatus: zeroStatus(),
     generation: SPEC,
     validate: validateDeployment,
     validateUpdate: validateFixedSelector,
   },
-  replicaSet: {
+  "apps/v1.ReplicaSet": {
     defaults: defaultReplicaSet,
     initialStatus: zeroStatus("replicas"),
     generation: SPEC,
     validate: validateReplicaSet,
     validateUpdate: validateFixedSelector,
   },
-  statefulSet: {
+  "apps/v1.StatefulSet": {
     defaults: defaultStatefulSet,
     initialStatus: zeroStatus("replicas", "availableReplicas"),
     generation: SPEC,
     validate: validateStatefulSet,
     validateUpdate: validateStatefulSetUpdate,
   },
-  daemonSet: {
+  "apps/v1.DaemonSet": {
     defaults: defaultDaemonSet,
     initialStatus: zeroStatus("currentNumberScheduled", "desiredNumberScheduled", "numberMisscheduled", "numberReady"),
     generation: SPEC,
     validate: validateDaemonSet,
     validateUpdate: validateFixedSelector,
   },
-  replicationController: {
+  "core/v1.ReplicationController": {
     defaults: defaultReplicationController,
     initialStatus: zeroStatus("replicas"),
     generation: SPEC,
     validate: validateReplicationController,
   },
-  controllerRevision: { validateUpdate: validateControllerRevisionUpdate },
-  job: {
+  "apps/v1.ControllerRevision": { validateUpdate: validateControllerRevisionUpdate },
+  "batch/v1.Job": {
     defaults: defaultJob,
     initialStatus: zeroStatus(),
     generation: SPEC,
@@ -172,36 +174,30 @@ export const WORKLOAD_RULES = {
     validate: validateJob,
     validateUpdate: validateJobUpdate,
   },
-  cronJob: { defaults: defaultCronJob, initialStatus: zeroStatus(), generation: SPEC, validate: validateCronJob },
-} as const satisfies Record<string, KindRules>;
-
-export const POLICY_RULES = {
-  disruptionBudget: {
+  "batch/v1.CronJob": {
+    defaults: defaultCronJob,
+    initialStatus: zeroStatus(),
+    generation: SPEC,
+    validate: validateCronJob,
+  },
+  "policy/v1.PodDisruptionBudget": {
     initialStatus: zeroStatus("currentHealthy", "desiredHealthy", "disruptionsAllowed", "expectedPods"),
     generation: SPEC,
     validate: validateDisruptionBudget,
   },
-  priorityClass: {
+  "scheduling/v1.PriorityClass": {
     defaults: defaultPriorityClass,
     generation: ["value", "description", "globalDefault", "preemptionPolicy"],
     validate: validatePriorityClass,
     validateUpdate: validatePriorityClassUpdate,
   },
-} as const satisfies Record<string, KindRules>;
-
-export const RBAC_RULES = {
-  role: { name: pathSegment, validate: validateRole },
-  binding: {
-    name: pathSegment,
-    defaults: defaultRoleBinding,
-    validate: validateRoleBinding,
-    validateUpdate: validateRoleBindingUpdate,
-  },
-} as const satisfies Record<string, KindRules>;
-
-export const EXTENSION_RULES = {
-  webhooks: { defaults: defaultWebhooks, generation: ["webhooks"], validate: validateWebhooks },
-  customResourceDefinition: {
+  "rbac/v1.ClusterRole": ROLE,
+  "rbac/v1.Role": ROLE,
+  "rbac/v1.ClusterRoleBinding": BINDING,
+  "rbac/v1.RoleBinding": BINDING,
+  "admissionregistration/v1.MutatingWebhookConfiguration": WEBHOOKS,
+  "admissionregistration/v1.ValidatingWebhookConfiguration": WEBHOOKS,
+  "apiextensions/v1.CustomResourceDefinition": {
     defaults: defaultCustomResourceDefinition,
     initialStatus: zeroStatus(),
     generation: SPEC,
@@ -209,10 +205,10 @@ export const EXTENSION_RULES = {
     validate: validateCustomResourceDefinition,
     validateUpdate: validateCustomResourceDefinitionUpdate,
   },
-  apiService: {
+  "apiregistration/v1.APIService": {
     defaults: defaultApiService,
     validateUpdate: (object, old, errors) => {
       for (const field of ["spec.group", "spec.version"]) validateImmutable(object, old, field, errors);
     },
   },
-} as const satisfies Record<string, KindRules>;
+};

@@ -3,7 +3,7 @@ import { fieldSchema, isAtomicField, itemKey, itemSchema, listTypeOf } from "./s
 
 /**
  * A set of fields, as managedFields hold it (FieldsV1): "f:spec" a field, `k:{"name":"web"}` an item of a list, `v:"a"` a member of a set,
- * "." the item itself. A node without children stands for everything below it.
+ * "." the item, or the empty object, itself. A node without children stands for everything below it.
  */
 export interface FieldTree {
   [key: string]: FieldTree;
@@ -19,14 +19,13 @@ export function changedFields(schema: Schema, old: unknown, value: unknown): Fie
   const tree: FieldTree = {};
   for (const child of childrenOf(schema, value)) {
     const before = childAt(schema, old, child.key);
-    if (isLeaf(child.schema, child.value)) {
+    if (isAtomicField(child.schema, child.value)) {
       if (before === undefined || !sameJson(before, child.value)) tree[child.key] = {};
       continue;
     }
     const below = changedFields(child.schema, before, child.value);
-    if (child.key.startsWith("k:") && before === undefined) below["."] = {};
-    if (Object.keys(below).length > 0) tree[child.key] = below;
-    else if (before === undefined) tree[child.key] = {};
+    if (before === undefined && (child.key.startsWith("k:") || isEmptyValue(child.value))) below["."] = {};
+    if (!isEmpty(below)) tree[child.key] = below;
   }
   return tree;
 }
@@ -75,7 +74,7 @@ export function removeFields(schema: Schema, value: unknown, tree: FieldTree): v
     if (key === ".") continue;
     const child = childAt(schema, value, key);
     if (child === undefined) continue;
-    if (isEmpty(below) || below["."] !== undefined) {
+    if (isEmpty(below) || (key.startsWith("k:") && below["."] !== undefined)) {
       dropChild(value, key, child);
       continue;
     }
@@ -107,10 +106,6 @@ function childrenOf(schema: Schema, value: unknown): Child[] {
   return Object.entries(value).flatMap(([name, field]) =>
     field === undefined ? [] : [{ key: `f:${name}`, schema: fieldSchema(schema, name), value: field }],
   );
-}
-
-function isLeaf(schema: Schema, value: unknown): boolean {
-  return isAtomicField(schema, value) || isEmptyValue(value);
 }
 
 function isEmptyValue(value: unknown): boolean {

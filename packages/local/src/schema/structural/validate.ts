@@ -156,6 +156,7 @@ function validateObject(
     if (value === undefined || (empty && context.builtIn)) errors.required(at(path, name));
   }
   for (const [name, value] of Object.entries(object)) {
+    if (value === undefined) continue;
     const property = schema.properties?.[name];
     if (property !== undefined) validateValue(property, value, at(path, name), errors, context);
     else if (isObject(schema.additionalProperties)) {

@@ -30,7 +30,7 @@ function stepsOf(path: string): Step[] {
 }
 
 function fieldStep(text: string): [steps: Step[], length: number] {
-  const match = /^(\.{0,2})((?:\\.|[^.[\\])*)/.exec(text);
+  const match = /^(\.{0,2})((?:\\.|[^.[\\\s=<>!()])*)/.exec(text);
   const [whole = "", dots = "", raw = ""] = match ?? [];
   if (whole === "") throw new SyntaxError(`cannot read JSONPath at ${JSON.stringify(text)}`);
   const name = raw.replace(/\\(.)/g, "$1");
