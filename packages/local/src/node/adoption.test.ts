@@ -78,11 +78,16 @@ test("a main container goes on after its init container ended unseen", async () 
 
 test("a supervisor that was killed takes its container along, and it starts again", async () => {
   await using node = await TestNode.start();
-  await node.run("killed", { main: "while :; do sleep 1000; done" });
+  const securityContext = { runAsUser: 12345 };
+  await node.run("killed", { main: { command: ["sh", "-c", "while :; do sleep 1000; done"], securityContext } });
   await node.untilReady("killed");
   const uid = node.pod("killed").metadata.uid ?? "";
+  const supervisor = readFileSync(join(node.podsDir, uid, "containers/main/0/pid"), "utf8").trim();
+  const main = readFileSync(`/proc/${supervisor}/task/${supervisor}/children`, "utf8").trim();
+  expect(main).toMatch(/^\d+$/);
   await node.stopNode();
-  process.kill(Number(readFileSync(join(node.podsDir, uid, "containers/main/0/pid"), "utf8")), "SIGKILL");
+  process.kill(Number(supervisor), "SIGKILL");
+  await node.until("the container has ended", () => !existsSync(`/proc/${main}`));
   await node.until("nothing runs", () => node.processes().length === 0);
   await node.startNode();
   await node.until("a restart", () => node.status("killed", "main").restartCount === 1);

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Pod } from "@bowline/kube";
 import { waitFor } from "@bowline/testkit";
@@ -89,6 +89,33 @@ describe("a pod's way to Running", () => {
     await node.untilPhase("args", "Succeeded");
     expect(await node.log("image")).toBe("hello world\n");
     expect(await node.log("args")).toBe("hello you\n");
+  });
+
+  test("an image's layers lie over the machine's files, its user and directory count", async () => {
+    await using own = await TestNode.start({
+      images: {
+        layered: {
+          command: ["say"],
+          layers: ["top", "bottom"].map((layer) => join(node.stateDir, layer)),
+          user: 12345,
+          workingDir: "/var",
+        },
+      },
+    });
+    const write = (path: string, text: string) => {
+      mkdirSync(join(node.stateDir, path, ".."), { recursive: true });
+      writeFileSync(join(node.stateDir, path), text, { mode: 0o755 });
+    };
+    write(
+      "top/usr/local/bin/say",
+      "#!/bin/sh\nid -u; pwd; cat /etc/one /etc/two; test -e /etc/passwd && echo machine\n",
+    );
+    write("top/etc/one", "top ");
+    write("bottom/etc/one", "bottom ");
+    write("bottom/etc/two", "bottom\n");
+    await own.run("layers", { main: { image: "layered" } }, { restartPolicy: "Never" });
+    await own.untilPhase("layers", "Succeeded");
+    expect(await own.log("layers")).toBe("12345\n/var\ntop bottom\nmachine\n");
   });
 
   test("postStart is over before the next container starts", async () => {

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readlinkSync, statSync, watch, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type ContainerLaunch, envWords, setprivWords } from "./launch.ts";
@@ -14,8 +14,10 @@ export interface ContainerExit {
   readonly lost?: true;
 }
 
-/** How often an adopted container, which is not this process's child, is asked whether it still runs. */
-const ADOPTED_POLL_MS = 100;
+/** An adopted container, which is not this process's child, says its end by a file; should it be killed with its supervisor, it can't. */
+const ADOPTED_POLL_MS = 2_000;
+/** From the exit's being written to the logger's having ended. */
+const ENDING_POLL_MS = 5;
 
 /** One run of a container: its supervisor, and the directory that tells everything of it to a later daemon. */
 export class ContainerRun {
@@ -68,7 +70,7 @@ export class ContainerRun {
   static async adopt(directory: string): Promise<ContainerRun | ContainerExit> {
     const supervisor = supervisorOf(directory);
     if (supervisor === undefined) return await exitOf(directory);
-    return new ContainerRun(directory, supervisor, startOf(directory), pollExit(directory));
+    return new ContainerRun(directory, supervisor, startOf(directory), untilExit(directory));
   }
 
   /** PID 1 of the container, as the machine numbers it; undefined when it has ended. */
@@ -152,9 +154,29 @@ async function exitOf(directory: string, stderr?: ReadableStream<Uint8Array>): P
   return code === "" ? { exitCode: 137, finishedAt, lost: true } : { exitCode: Number(code), finishedAt };
 }
 
-async function pollExit(directory: string): Promise<ContainerExit> {
-  while (isRunActive(directory)) await Bun.sleep(ADOPTED_POLL_MS);
+async function untilExit(directory: string): Promise<ContainerExit> {
+  const path = join(directory, "exit");
+  while (isRunActive(directory)) {
+    // The supervisor that has just begun has not made the file yet.
+    if (existsSync(path) && readText(path) === "") await changeOf(path, ADOPTED_POLL_MS);
+    else await Bun.sleep(ENDING_POLL_MS);
+  }
   return await exitOf(directory);
+}
+
+/** Resolves when the file is written to, or when the time is over. */
+function changeOf(path: string, timeoutMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const finish = () => {
+      clearTimeout(timer);
+      watcher.close();
+      resolve();
+    };
+    const watcher = watch(path, { persistent: false }, finish);
+    const timer = setTimeout(finish, timeoutMs);
+    // It may have been written to before it was watched.
+    if (readText(path) !== "") finish();
+  });
 }
 
 /** The supervisor writes `pid` before anything else. */

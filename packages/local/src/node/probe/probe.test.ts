@@ -1,9 +1,14 @@
 import { afterAll, describe, expect, test } from "bun:test";
+import { mkdtemp, rm } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import { createServer as createHttp2Server, type ServerHttp2Stream } from "node:http2";
-import { type AddressInfo, connect, createServer as createTcpServer } from "node:net";
-import type { Duplex } from "node:stream";
+import { createServer as createSecureServer } from "node:https";
+import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Duplex } from "node:stream";
 import type { Probe } from "@bowline/kube";
+import { loadCertificates } from "../../api/auth/certificates.ts";
 import { checkProbe } from "./check.ts";
 import type { ProbeTarget } from "./probe-target.ts";
 import { Prober, type ProberOptions } from "./prober.ts";
@@ -26,14 +31,39 @@ async function listen(server: Pick<Server, "listen" | "address" | "close">): Pro
 const target: ProbeTarget = {
   host: HOST,
   namedPort: (name) => (name === "web" ? webPort : undefined),
+  // As the network's: a stream, and no socket.
   dial: (host, port) =>
     new Promise<Duplex>((resolve, reject) => {
-      const socket = connect(port, host, () => resolve(socket));
+      const socket = connect(port, host, () => resolve(asStream(socket)));
       socket.on("error", () => reject(new Error(`dial tcp ${host}:${port}: connect: connection refused`)));
     }),
   exec: ([word = ""], timeoutMs) =>
     Promise.resolve({ exitCode: Number(word), output: `said ${timeoutMs}`, timedOut: word === "slow" }),
 };
+
+async function temporaryDirectory(): Promise<AsyncDisposable & { readonly path: string }> {
+  const path = await mkdtemp(join(tmpdir(), "bowline-probe-"));
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true }) };
+}
+
+function asStream(socket: Socket): Duplex {
+  const stream = new Duplex({
+    read: () => undefined,
+    write: (chunk, _encoding, done) => {
+      socket.write(chunk, () => done());
+    },
+    final: (done) => {
+      socket.end(() => done());
+    },
+    destroy: (error, done) => {
+      socket.destroy();
+      done(error);
+    },
+  });
+  socket.on("data", (chunk) => stream.push(chunk));
+  socket.on("end", () => stream.push(null));
+  return stream;
+}
 
 const seen: string[] = [];
 const webPort = await listen(
@@ -102,6 +132,20 @@ describe("checkProbe", () => {
       target,
     );
     expect(seen).toEqual(["GET /200 kube-probe/1.32 1 me"]);
+  });
+
+  test("HTTPS, whoever signed the certificate", async () => {
+    await using directory = await temporaryDirectory();
+    const { certificatePem, keyPem } = await loadCertificates(directory.path);
+    const server = createSecureServer({ cert: certificatePem, key: keyPem }, (request, response) => {
+      response.writeHead(request.url === "/bad" ? 503 : 200).end();
+    });
+    const port = await listen(server);
+    const check = (path: string) => checkProbe({ httpGet: { port, path, scheme: "HTTPS" } }, target);
+    expect(await check("/")).toEqual({ ok: true, message: "" });
+    expect((await check("/bad")).message).toBe("HTTP probe failed with statuscode: 503");
+    const plain = await checkProbe({ httpGet: { port: webPort, scheme: "HTTPS" } }, target);
+    expect(plain.message).toStartWith(`Get "https://${HOST}:${webPort}/": `);
   });
 
   test("gRPC health by service", async () => {
