@@ -11,6 +11,7 @@ const LINKERD_NAMES: Readonly<Record<string, string>> = {
   "linkerd2-proxy-init": "proxy-init",
   "linkerd2-proxy": "proxy",
   "linkerd2-network-validator": "network-validator",
+  "linkerd-await": "await",
 };
 
 /**
@@ -21,7 +22,8 @@ const LINKERD_NAMES: Readonly<Record<string, string>> = {
  */
 export function findCommand(calledAs: string, args: readonly string[]): Invocation {
   const linked = LINKERD_NAMES[calledAs];
-  const [name, ...rest] = linked === undefined ? args : [linked, ...args];
+  const words = linked === undefined ? args : [linked, ...args];
+  const [name, ...rest] = words;
   switch (name) {
     case "proxy-init":
     case "network-validator":
@@ -30,6 +32,6 @@ export function findCommand(calledAs: string, args: readonly string[]): Invocati
       // Linkerd's proxy reads no arguments; neither does this one.
       return { command: name };
     default:
-      return { command: "program", args };
+      return { command: "program", args: words };
   }
 }

@@ -5,6 +5,7 @@ import { register as registerCompletion } from "./completion/register.ts";
 import { register as registerControllers } from "./controllers.ts";
 import { register as registerDataPlane } from "./data-plane.ts";
 import { register as registerDemoApp } from "./demo-app.ts";
+import { register as registerDiagnostics } from "./diagnostics/register.ts";
 import { register as registerInject } from "./inject/register.ts";
 import { register as registerInstall } from "./install/register.ts";
 import { CommandFailure, type Io } from "./io.ts";
@@ -17,6 +18,7 @@ const GROUPS: readonly ((program: Command, io: Io) => void)[] = [
   registerInject,
   registerCheck,
   registerStat,
+  registerDiagnostics,
   registerLocal,
   registerCompletion,
   registerControllers,

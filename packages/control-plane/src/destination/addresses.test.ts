@@ -146,12 +146,10 @@ describe("what a pod's proxy understands", () => {
       tls: IDENTITY,
     },
     {
-      name: "no transport header on the proxy's own ports",
+      name: "nothing of the mesh on the proxy's own ports",
       pod: { meshed: "linkerd" },
       port: 4191,
       settings: { transportHeader: true },
-      hint: { h2: {} },
-      tls: IDENTITY,
     },
     { name: "opaque bytes on a default port", pod: { meshed: "linkerd" }, port: 3306, hint: OPAQUE, tls: IDENTITY },
     { name: "opaque bytes on an annotated port", pod: annotate("opaque-ports", "1-9000"), hint: OPAQUE, tls: IDENTITY },
@@ -232,7 +230,7 @@ describe("what a pod's proxy understands", () => {
     ];
     const client = new World(objects, { transportHeader: true }).endpoints(SVC);
     expect(client.at("10.1.0.1:80")["protocolHint"]).toEqual({ h2: {}, opaqueTransport: { inboundPort: 5143 } });
-    expect(client.at("10.1.0.1:8080")["protocolHint"]).toEqual({ h2: {} });
+    expect(client.at("10.1.0.1:8080")["protocolHint"]).toBeUndefined();
   });
 
   test("HTTP/2 is set up as configured, between proxies only", () => {

@@ -61,7 +61,8 @@ export function podAddr(
   };
   const port = address.podPort ?? address.port;
   const controlPlane = controlPlaneOf(pod);
-  if (controlPlane === "" || isSkipped(pod, port)) return made;
+  // Connections to the proxy's own ports don't pass its inbound side; its admin server speaks plain HTTP/1.
+  if (controlPlane === "" || isSkipped(pod, port) || proxyPortsOf(pod).own.includes(port)) return made;
   if (settings.http2 !== null) made.http2 = settings.http2;
   made.protocolHint = podHint(index, settings, pod, address);
   if (settings.identityTrustDomain !== null && controlPlane === settings.controllerNamespace) {
@@ -134,9 +135,9 @@ function podHint(
   { port, podPort }: EndpointAddress,
 ): NonNullable<WeightedAddrInit["protocolHint"]> {
   const opaque = [port, podPort ?? port].some((one) => isPodPortOpaque(index, pod, one, settings.defaultOpaquePorts));
-  const { inbound, own } = proxyPortsOf(pod);
+  const { inbound } = proxyPortsOf(pod);
   // The proxy's port is its pod's: behind a port of the node there is none to connect to instead.
-  const reachable = inbound !== null && podPort === null && !own.includes(port);
+  const reachable = inbound !== null && podPort === null;
   return {
     ...(opaque
       ? { protocol: { case: "opaque" as const, value: {} } }
