@@ -3,6 +3,14 @@
  * fields that are newer than they are. Interfaces of the same name are merged.
  */
 export const SUPPLEMENTS: Readonly<Record<string, string>> = {
+  "admissionregistration/v1": `
+export interface RuleWithOperations {
+    /** Resources is a list of resources this rule applies to: 'pods', 'pods/log', '*', 'pods/*', '*/scale', '*/*'. Required. */
+    resources?: Array<string>;
+    /** Scope specifies the scope of this rule: Cluster, Namespaced or *. Default is "*". */
+    scope?: string;
+}
+`,
   "apiextensions/v1": `
 export interface JSONSchemaProps {
     /** x-kubernetes-embedded-resource defines that the value is an embedded Kubernetes object, with apiVersion, kind and metadata. */
