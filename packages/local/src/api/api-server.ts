@@ -91,15 +91,15 @@ export class ApiServer {
       const adminToken = loadAdminToken(pki);
       const registry = new SchemaRegistry();
       followDefinitions(store, registry, warn);
+      const rbac = new Rbac(store);
       const network = { relay: (host: string, port: number) => options.network().relay(host, port) };
-      const admission = new AdmissionChain(store, new Webhooks(store, new WebhookCaller(store, network), warn));
+      const admission = new AdmissionChain(store, rbac, new Webhooks(store, new WebhookCaller(store, network), warn));
       const writer = new Writer(store, admission, new ServiceAddresses(store, options.families ?? ["IPv4"]));
       const deleter = new Deleter(store, admission);
       const typeOf = (key: string): ResourceType => typeByKey(registry, key);
       const recorder = new EventRecorder(writer, typeOf("events"), warn);
       const api = new InProcessApi({ store, writer, deleter, recorder, typeOf, warn });
       await bootstrap(api);
-      const rbac = new Rbac(store);
       const authenticator = new Authenticator(adminToken, tokens, rbac);
       const closing = new AbortController();
       const parts = { store, registry, writer, deleter, authenticator, rbac, tokens, streams, network };

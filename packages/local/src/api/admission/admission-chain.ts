@@ -1,17 +1,21 @@
 import type { Pod } from "@bowline/kube";
+import type { Rbac } from "../auth/rbac.ts";
 import type { Store } from "../storage/store.ts";
 import type { Admission, AdmissionAttributes } from "../write/context.ts";
 import { addDefaultTolerations } from "./default-tolerations.ts";
+import { checkEscalation } from "./escalation.ts";
 import { mountServiceAccount } from "./service-account.ts";
 import type { Webhooks } from "./webhooks.ts";
 
 /** What is built in, then what is configured. */
 export class AdmissionChain implements Admission {
   readonly #store: Store;
+  readonly #rbac: Rbac;
   readonly #webhooks: Webhooks;
 
-  constructor(store: Store, webhooks: Webhooks) {
+  constructor(store: Store, rbac: Rbac, webhooks: Webhooks) {
     this.#store = store;
+    this.#rbac = rbac;
     this.#webhooks = webhooks;
   }
 
@@ -24,6 +28,7 @@ export class AdmissionChain implements Admission {
   }
 
   validate(attributes: AdmissionAttributes): Promise<void> | undefined {
+    checkEscalation(this.#rbac, attributes);
     return this.#webhooks.validate(attributes);
   }
 

@@ -234,6 +234,59 @@ describe("tokens", () => {
   });
 });
 
+describe("who may write roles", () => {
+  const roles = `/apis/${RBAC}/v1/namespaces/default/roles`;
+  const bindings = `/apis/${RBAC}/v1/namespaces/default/rolebindings`;
+  const headers = { "impersonate-user": "deputy" };
+
+  const role = (name: string, rules: object[]): object => ({
+    apiVersion: `${RBAC}/v1`,
+    kind: "Role",
+    metadata: { name, namespace: "default" },
+    rules,
+  });
+  const binding = (name: string, kind: string, roleName: string, user: string): object => ({
+    apiVersion: `${RBAC}/v1`,
+    kind: "RoleBinding",
+    metadata: { name, namespace: "default" },
+    roleRef: { apiGroup: RBAC, kind, name: roleName },
+    subjects: [{ kind: "User", apiGroup: RBAC, name: user }],
+  });
+
+  test("gives away no more than they hold", async () => {
+    const own = { apiGroups: [""], resources: ["pods"], verbs: ["get", "list"] };
+    const writer = {
+      apiGroups: [RBAC],
+      resources: ["roles", "rolebindings"],
+      verbs: ["create", "update", "patch", "get"],
+    };
+    await api.ask("POST", roles, { body: role("deputy", [own, writer]) });
+    await api.ask("POST", bindings, { body: binding("deputy", "Role", "deputy", "deputy") });
+    const less = await api.ask("POST", roles, { body: role("less", [{ ...own, verbs: ["get"] }]), headers });
+    expect(less.code).toBe(201);
+    const more = await api.ask("POST", roles, { body: role("more", [own, { ...own, verbs: ["delete"] }]), headers });
+    expect([more.code, more.body.message]).toEqual([
+      403,
+      'roles.rbac.authorization.k8s.io "more" is forbidden: user "deputy" (groups=["system:authenticated"]) is attempting to grant RBAC permissions not currently held:\n{APIGroups:[""], Resources:["pods"], Verbs:["delete"]}',
+    ]);
+    const widened = {
+      body: { rules: [{ ...own, verbs: ["*"] }] },
+      headers: { ...headers, "content-type": "application/merge-patch+json" },
+    };
+    expect((await api.ask("PATCH", `${roles}/less`, widened)).code).toBe(403);
+    expect((await api.ask("POST", bindings, { body: binding("b1", "Role", "less", "x"), headers })).code).toBe(201);
+    expect(
+      (await api.ask("POST", bindings, { body: binding("b2", "ClusterRole", "cluster-admin", "deputy"), headers }))
+        .code,
+    ).toBe(403);
+    const bind = { apiGroups: [RBAC], resources: ["clusterroles"], resourceNames: ["view"], verbs: ["bind"] };
+    expect((await api.ask("PUT", `${roles}/deputy`, { body: role("deputy", [own, writer, bind]) })).code).toBe(200);
+    expect((await api.ask("POST", bindings, { body: binding("b3", "ClusterRole", "view", "x"), headers })).code).toBe(
+      201,
+    );
+  });
+});
+
 describe("reviews", () => {
   const post = async (kind: string, plural: string, spec: object, asToken?: string): Promise<KubeObject> => {
     const body = { kind, apiVersion: "authorization.k8s.io/v1", spec };

@@ -8,7 +8,7 @@ import type {
   Subject,
 } from "@bowline/kube";
 import type { Store } from "../storage/store.ts";
-import type { UserInfo } from "../write/context.ts";
+import { isMaster, type UserInfo } from "../write/context.ts";
 
 /** What somebody wants to do: to an object or a path. */
 export type AccessRequest = ResourceAccess | PathAccess;
@@ -66,7 +66,7 @@ export class Rbac {
 
   /** Why the user may; undefined when not. */
   allows(user: UserInfo, access: AccessRequest): string | undefined {
-    if (user.groups.includes("system:masters")) return "system:masters";
+    if (isMaster(user)) return "system:masters";
     for (const rule of this.rulesOf(user, "namespace" in access ? access.namespace : "")) {
       if (covers(rule.rule, access)) return `RBAC: allowed by ${rule.binding}`;
     }

@@ -45,12 +45,17 @@ export class Front {
     });
     // Watches last; what must not is a head that never ends.
     server.requestTimeout = 0;
+    // Longer than clients keep idle connections (client-go: 90 s), so that it is they who close them.
+    server.keepAliveTimeout = 120_000;
     server.headersTimeout = 30_000;
     server.on("upgrade", (request, socket, head) => void this.#upgrade(request, socket, head));
     this.#servers.push(server);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     server.once("listening", resolve);
-    server.once("error", reject);
+    server.on("error", (error) => {
+      reject(error);
+      this.#options.warn(`the API server's socket failed: ${error.message}`);
+    });
     server.listen(port, host);
     const address = server.address();
     return { port: typeof address === "object" && address !== null ? address.port : port, ready: promise };

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { connect } from "node:tls";
 import type { KubeObject } from "@bowline/kube";
 import { RunningApi } from "../testing/running-api.ts";
 
@@ -267,5 +268,24 @@ describe("listing", () => {
     const yaml = await api.raw("GET", `${MAPS}/made`, { headers: { accept: "application/yaml" } });
     expect(await yaml.text()).toContain("kind: ConfigMap\n");
     expect((await api.ask("GET", MAPS, { headers: { accept: "text/html" } })).code).toBe(406);
+  });
+});
+
+describe("a client that goes away", () => {
+  test("in the middle of a body or an answer does no harm", async () => {
+    for (const head of [`POST ${MAPS}`, "GET /openapi/v2"]) {
+      const socket = connect({ host: "127.0.0.1", port: api.server.port, ca: api.server.caPem });
+      await new Promise<void>((resolve) => socket.once("secureConnect", () => resolve()));
+      const lines = [
+        `${head} HTTP/1.1`,
+        "Host: x",
+        `Authorization: Bearer ${api.server.adminToken}`,
+        "Content-Length: 1000",
+      ];
+      socket.write(`${lines.join("\r\n")}\r\n\r\n{"kind":`);
+      if (head.startsWith("GET")) await new Promise<void>((resolve) => socket.once("data", () => resolve()));
+      socket.destroy();
+    }
+    expect((await api.ask("GET", "/readyz")).code).toBe(200);
   });
 });

@@ -3,7 +3,7 @@ import type { AccessRequest } from "../auth/rbac.ts";
 import { readObject } from "../http/body.ts";
 import type { Exchange } from "../http/exchange.ts";
 import type { ServerParts } from "../parts.ts";
-import type { UserInfo } from "../write/context.ts";
+import { isMaster, type UserInfo } from "../write/context.ts";
 import { timestamp } from "../write/metadata.ts";
 import { asObject } from "./subresources.ts";
 
@@ -69,7 +69,7 @@ async function selfSubjectRulesReview(parts: ServerParts, exchange: Exchange): P
   if (namespace === "") throw ApiError.badRequest("no namespace on request");
   const resourceRules: unknown[] = [];
   const nonResourceRules: unknown[] = [];
-  if (exchange.user.groups.includes("system:masters")) {
+  if (isMaster(exchange.user)) {
     resourceRules.push({ verbs: ["*"], apiGroups: ["*"], resources: ["*"] });
     nonResourceRules.push({ verbs: ["*"], nonResourceURLs: ["*"] });
   }

@@ -25,6 +25,11 @@ export const SYSTEM_USER: UserInfo = {
   groups: ["system:masters", "system:authenticated"],
 };
 
+/** May do everything, whatever the roles say. */
+export function isMaster(user: UserInfo): boolean {
+  return user.groups.includes("system:masters");
+}
+
 export const SYSTEM_CONTEXT: WriteContext = { user: SYSTEM_USER, dryRun: false, warn: () => undefined };
 
 export type Operation = "CREATE" | "UPDATE" | "DELETE" | "CONNECT";
