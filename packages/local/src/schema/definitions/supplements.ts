@@ -7,8 +7,29 @@ export const SUPPLEMENTS: Readonly<Record<string, string>> = {
 export interface RuleWithOperations {
     /** Resources is a list of resources this rule applies to: 'pods', 'pods/log', '*', 'pods/*', '*/scale', '*/*'. Required. */
     resources?: Array<string>;
-    /** Scope specifies the scope of this rule: Cluster, Namespaced or *. Default is "*". */
+    /** scope specifies the scope of this rule: "Cluster", "Namespaced", or "*", which is the default. */
     scope?: string;
+}
+`,
+  "apps/v1": `
+export interface DeploymentStatus {
+    /** Total number of terminating pods targeted by this deployment. */
+    terminatingReplicas?: number;
+}
+export interface ReplicaSetStatus {
+    /** The number of terminating pods for this replica set. */
+    terminatingReplicas?: number;
+}
+`,
+  "discovery/v1": `
+export interface EndpointHints {
+    /** forNodes indicates the node(s) this endpoint should be consumed by when using topology aware routing. */
+    forNodes?: Array<ForNode>;
+}
+/** ForNode provides information about which nodes should consume this endpoint. */
+export interface ForNode {
+    /** name represents the name of the node. */
+    name: string;
 }
 `,
   "apiextensions/v1": `
@@ -106,6 +127,12 @@ export interface PodSecurityContext {
     supplementalGroupsPolicy?: string;
     /** Defines how the container's SELinux label is applied to all volumes used by the Pod: MountOption or Recursive. */
     seLinuxChangePolicy?: string;
+}
+export interface PodSpec {
+    /** HostnameOverride specifies an explicit override for the pod's hostname as perceived by the pod. */
+    hostnameOverride?: string;
+    /** Resources is the total amount of CPU and Memory resources required by all containers in the pod. */
+    resources?: ResourceRequirements;
 }
 export interface PodStatus {
     /** If set, this represents the .metadata.generation that the pod status was set based upon. */

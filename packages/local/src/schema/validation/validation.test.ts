@@ -357,6 +357,37 @@ describe("refused on create", () => {
 });
 
 describe("accepted", () => {
+  test("a webhook with all that rules may say, in full", () => {
+    const rule = {
+      operations: ["CREATE"],
+      apiGroups: [""],
+      apiVersions: ["v1"],
+      resources: ["pods"],
+      scope: "Namespaced",
+    };
+    const clientConfig = { service: { name: "s", namespace: "n", path: "/" }, caBundle: "" };
+    const webhook = {
+      name: "a.b.c",
+      clientConfig,
+      rules: [rule],
+      sideEffects: "None",
+      admissionReviewVersions: ["v1"],
+    };
+    const stored = created(
+      registry,
+      named("admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration", { webhooks: [webhook] }),
+    );
+    expect(stored["webhooks"]).toMatchObject([
+      {
+        ...webhook,
+        clientConfig: { service: { port: 443 } },
+        failurePolicy: "Fail",
+        timeoutSeconds: 10,
+        reinvocationPolicy: "Never",
+      },
+    ]);
+  });
+
   test.each<[string, KubeObject]>([
     [
       "a native sidecar with probes",
