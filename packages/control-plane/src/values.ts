@@ -183,18 +183,18 @@ export interface ProxyValues {
   readonly additionalEnv: readonly EnvVarValue[];
 }
 
-export interface ProxyPorts {
+interface ProxyPorts {
   readonly admin: number;
   readonly control: number;
   readonly inbound: number;
   readonly outbound: number;
 }
 
-export interface ServerValues {
+interface ServerValues {
   readonly http2: { readonly keepAliveInterval: string; readonly keepAliveTimeout: string };
 }
 
-export interface ProbeValues {
+interface ProbeValues {
   readonly initialDelaySeconds: number;
   readonly timeoutSeconds: number;
 }
@@ -222,7 +222,7 @@ export interface ProxyInitValues {
   readonly runAsGroup: number;
 }
 
-export interface NetworkValidatorValues {
+interface NetworkValidatorValues {
   readonly logLevel: string;
   readonly logFormat: "plain" | "json";
   /** "": a documentation address of the right family. */

@@ -11,7 +11,7 @@ import { applyPatch } from "./json-patch.ts";
 import { readOverrides } from "./overrides.ts";
 import { type TransformedInput, type Transformer, transformInput } from "./transform.ts";
 
-export interface InjectFlags extends GlobalFlags {
+interface InjectFlags extends GlobalFlags {
   readonly manual?: boolean;
   readonly ignoreCluster?: boolean;
   readonly output: "yaml" | "json";

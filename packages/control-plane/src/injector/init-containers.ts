@@ -26,7 +26,7 @@ export function initContainer(input: InitContainerInput): JsonObject {
 }
 
 /** proxy-init's arguments. */
-export function proxyInitArgs({ values, component }: Omit<InitContainerInput, "pod">): string[] {
+function proxyInitArgs({ values, component }: Omit<InitContainerInput, "pod">): string[] {
   const { proxy, proxyInit } = values;
   const { ports } = proxy;
   const outboundIgnored = component === "" ? [] : readPortItems(proxyInit.kubeAPIServerPorts).items;

@@ -5,7 +5,7 @@ import { parseValues } from "../values-text.ts";
 import type { KeyPair } from "./webhook-server.ts";
 
 /** Reads a text and makes something of it, anew only when the text has changed. */
-export class CachedFile<T> {
+class CachedFile<T> {
   readonly #path: string;
   readonly #parse: (text: string) => T;
   #cached: { readonly text: string; readonly value: T } | null = null;

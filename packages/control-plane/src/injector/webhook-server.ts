@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { createServer as createTlsServer, type Server as TlsServer } from "node:tls";
+import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from "node:tls";
 import { listenAny } from "../admin/listen-any.ts";
 import { type AdmissionRequest, type AdmissionReview, parseReview, ReviewError } from "./admission.ts";
 
@@ -26,6 +26,8 @@ const REQUEST_TIMEOUT_MS = 30_000;
 export class WebhookServer {
   readonly #tls: TlsServer;
   readonly #http: Server;
+  readonly #sockets: Set<TLSSocket> = new Set();
+  readonly #answering: Set<Promise<void>> = new Set();
 
   /** @throws Error when the address is taken or the certificate is none */
   static async listen(options: WebhookServerOptions): Promise<WebhookServer> {
@@ -38,10 +40,15 @@ export class WebhookServer {
 
   private constructor(options: WebhookServerOptions) {
     this.#http = createServer({ requestTimeout: REQUEST_TIMEOUT_MS }, (request, response) => {
-      void answer(options.review, request, response);
+      const answered = answer(options.review, request, response).finally(() => this.#answering.delete(answered));
+      this.#answering.add(answered);
     });
     this.#tls = createTlsServer({ ...options.keyPair, minVersion: "TLSv1.3" });
-    this.#tls.on("secureConnection", (socket) => this.#http.emit("connection", socket));
+    this.#tls.on("secureConnection", (socket) => {
+      this.#sockets.add(socket);
+      socket.once("close", () => this.#sockets.delete(socket));
+      this.#http.emit("connection", socket);
+    });
     // Handshakes that fail, as of scanners and probes that speak plain TCP, concern nobody else.
     this.#tls.on("tlsClientError", (_error, socket) => socket.destroy());
   }
@@ -55,15 +62,20 @@ export class WebhookServer {
     this.#tls.setSecureContext({ ...keyPair, minVersion: "TLSv1.3" });
   }
 
-  /** Takes no new connections, answers what was asked within `graceMs`, and then ends what is left. */
+  /** Takes no new connections, answers what was asked within `graceMs`, and ends all connections. */
   async close(graceMs: number): Promise<void> {
     const closed = new Promise<void>((resolve) => {
       this.#tls.close(() => resolve());
     });
-    this.#http.closeIdleConnections();
-    const timer = setTimeout(() => this.#http.closeAllConnections(), graceMs);
-    await closed;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, graceMs);
+    });
+    await Promise.race([Promise.all(this.#answering), late]);
     clearTimeout(timer);
+    for (const socket of this.#sockets) socket.end();
+    for (const socket of this.#sockets) socket.destroy();
+    await closed;
   }
 
   #listen(host: string, port: number): Promise<void> {
@@ -82,20 +94,23 @@ async function answer(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const say = (status: number, contentType: string, body: string): void => {
+  const say = (status: number, contentType: string, body: string): Promise<void> => {
     response.writeHead(status, { "content-type": contentType, "content-length": Buffer.byteLength(body) });
-    response.end(body);
+    return new Promise((resolve) => {
+      response.once("close", resolve);
+      response.end(body, resolve);
+    });
   };
   try {
-    if (request.method !== "POST") return say(405, "text/plain", "only POST is served here\n");
+    if (request.method !== "POST") return await say(405, "text/plain", "only POST is served here\n");
     const body = await readBody(request);
     if (body === null) {
       response.setHeader("connection", "close");
-      return say(413, "text/plain", `the review is larger than ${BODY_BYTES_MAX} bytes\n`);
+      return await say(413, "text/plain", `the review is larger than ${BODY_BYTES_MAX} bytes\n`);
     }
-    say(200, "application/json", JSON.stringify(await review(parseReview(body))));
+    await say(200, "application/json", JSON.stringify(await review(parseReview(body))));
   } catch (error) {
-    if (error instanceof ReviewError) say(400, "text/plain", `${error.message}\n`);
+    if (error instanceof ReviewError) await say(400, "text/plain", `${error.message}\n`);
     // Whoever asked has gone away.
     else response.destroy();
   }
