@@ -3,7 +3,7 @@ import type { ClusterIndex, ObjectsByKind } from "@bowline/control-plane/destina
 /** How large the cluster is, and how it moves. */
 export const CLUSTER = { services: 1_000, endpointsEach: 10, nodes: 30, zones: 3, changesPerSecond: 100 } as const;
 
-export const SERVICE_PORT = 80;
+const SERVICE_PORT = 80;
 
 export function servicePath(service: number): string {
   return `svc-${service}.bench.svc.cluster.local:${SERVICE_PORT}`;

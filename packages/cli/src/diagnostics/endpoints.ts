@@ -5,7 +5,7 @@ import { CommandFailure } from "../io.ts";
 import { adminPorts, fetchFromPod, proxyAdminPort, selectPods } from "./pods.ts";
 
 /** How an endpoint in the control plane compares with what a proxy holds; "" when no proxy was asked. */
-export type Comparison = "" | "same" | "differs" | "missing" | "stale" | "unasked";
+type Comparison = "" | "same" | "differs" | "missing" | "stale" | "unasked";
 
 export interface ComparedRow extends EndpointRow {
   readonly authority: string;

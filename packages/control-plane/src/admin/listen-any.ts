@@ -1,3 +1,9 @@
+/** Where a server listens. */
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
 /** Every address of both families. */
 export const ANY_HOST = "::";
 const ANY_IPV4_HOST = "0.0.0.0";
@@ -11,4 +17,13 @@ export async function listenAny<T>(host: string, listen: (host: string) => Promi
     if (host !== ANY_HOST || (code !== "EAFNOSUPPORT" && code !== "EADDRNOTAVAIL")) throw error;
     return await listen(ANY_IPV4_HOST);
   }
+}
+
+/** Reads `HOST:PORT`, `[IPV6]:PORT` or `:PORT`, which is every address; null when the text is none of them. */
+export function parseListenAddress(text: string): ListenAddress | null {
+  const [, bracketed, plain = "", digits = ""] = /^(?:\[([^\]]+)\]|([^:]*)):(\d{1,5})$/.exec(text) ?? [];
+  const port = Number(digits);
+  if (digits === "" || port > 65_535) return null;
+  const host = bracketed ?? plain;
+  return { host: host === "" ? ANY_HOST : host, port };
 }

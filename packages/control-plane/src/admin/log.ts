@@ -2,6 +2,19 @@
 export const LOG_LEVELS = ["error", "warn", "info", "debug"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
+/** What logrus has beyond our levels is the nearest of them. */
+const LOGRUS_LEVELS: Readonly<Record<string, LogLevel>> = {
+  warning: "warn",
+  trace: "debug",
+  fatal: "error",
+  panic: "error",
+};
+
+/** Reads a level by our names or logrus'; null when it is none. */
+export function parseLogLevel(text: string): LogLevel | null {
+  return LOG_LEVELS.find((level) => level === text) ?? LOGRUS_LEVELS[text] ?? null;
+}
+
 export interface LogOptions {
   readonly level: LogLevel;
   readonly format: "plain" | "json";

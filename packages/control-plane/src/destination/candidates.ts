@@ -27,7 +27,7 @@ export interface Candidate {
   readonly hintZones: readonly string[] | null;
 }
 
-export type CandidateTarget =
+type CandidateTarget =
   /** `uid` is "" when the slice does not tell. */
   | { readonly kind: "pod"; readonly key: string; readonly uid: string }
   | { readonly kind: "workload"; readonly key: string }

@@ -1,15 +1,9 @@
 import { DEFAULT_OPAQUE_PORTS, DESTINATION_ADMIN_PORT, DESTINATION_PORT } from "@bowline/contracts";
-import { ANY_HOST } from "../admin/listen-any.ts";
-import { LOG_LEVELS, type LogLevel } from "../admin/log.ts";
+import { type ListenAddress, parseListenAddress } from "../admin/listen-any.ts";
+import { LOG_LEVELS, type LogLevel, parseLogLevel } from "../admin/log.ts";
 import { parseHttp2Params } from "./http2-params.ts";
 import { parsePortList } from "./port-list.ts";
 import type { DiscoverySettings } from "./settings.ts";
-
-/** Where a server listens. */
-export interface ListenAddress {
-  readonly host: string;
-  readonly port: number;
-}
 
 /** What `bowline destination` was told to do. */
 export interface DestinationFlags {
@@ -84,7 +78,7 @@ export function parseDestinationFlags(args: readonly string[]): DestinationFlags
     listen: parseListen("addr", text("addr")),
     admin: parseListen("admin-addr", text("admin-addr")),
     streamQueueCapacity: parseCount("stream-queue-capacity", text("stream-queue-capacity")),
-    logLevel: parseLogLevel(text("log-level")),
+    logLevel: parseLevel("log-level", text("log-level")),
     logFormat: parseOneOf("log-format", text("log-format"), ["plain", "json"]),
     kubeconfig: text("kubeconfig"),
     settings: {
@@ -120,13 +114,10 @@ function readFlags(args: readonly string[]): ReadonlyMap<string, string> {
   return read;
 }
 
-/** `:port` is every address. */
 function parseListen(flag: string, text: string): ListenAddress {
-  const [, bracketed, plain = "", digits = ""] = /^(?:\[([^\]]+)\]|([^:]*)):(\d{1,5})$/.exec(text) ?? [];
-  const port = Number(digits);
-  if (digits === "" || port > 65_535) throw new FlagError(`--${flag}: ${JSON.stringify(text)} is not HOST:PORT`);
-  const host = bracketed ?? plain;
-  return { host: host === "" ? ANY_HOST : host, port };
+  const address = parseListenAddress(text);
+  if (address === null) throw new FlagError(`--${flag}: ${JSON.stringify(text)} is not HOST:PORT`);
+  return address;
 }
 
 function parseBoolean(flag: string, text: string): boolean {
@@ -146,10 +137,10 @@ function parseOneOf<T extends string>(flag: string, text: string, values: readon
   return found;
 }
 
-/** logrus' names; what it has beyond ours is the nearest of them. */
-function parseLogLevel(text: string): LogLevel {
-  const level = { warning: "warn", trace: "debug", fatal: "error", panic: "error" }[text] ?? text;
-  return parseOneOf("log-level", level, LOG_LEVELS);
+function parseLevel(flag: string, text: string): LogLevel {
+  const level = parseLogLevel(text);
+  if (level === null) throw new FlagError(`--${flag}: ${JSON.stringify(text)} is none of ${LOG_LEVELS.join(", ")}`);
+  return level;
 }
 
 function parseHttp2(flag: string, text: string): DiscoverySettings["http2"] {

@@ -23,4 +23,4 @@ export interface DiscoverySettings {
 }
 
 /** What an `Http2ClientParams` is made from. */
-export type Http2ParamsInit = MessageInitShape<typeof destination.Http2ClientParamsSchema>;
+type Http2ParamsInit = MessageInitShape<typeof destination.Http2ClientParamsSchema>;
