@@ -13,7 +13,7 @@ import { isMaster, type UserInfo } from "../write/context.ts";
 /** What somebody wants to do: to an object or a path. */
 export type AccessRequest = ResourceAccess | PathAccess;
 
-export interface ResourceAccess {
+interface ResourceAccess {
   readonly verb: string;
   readonly group: string;
   /** Plural, with the subresource: "pods", "pods/log". */
@@ -24,7 +24,7 @@ export interface ResourceAccess {
   readonly name: string;
 }
 
-export interface PathAccess {
+interface PathAccess {
   readonly verb: string;
   readonly path: string;
 }

@@ -29,7 +29,7 @@ interface Subresource {
 }
 
 /** Subresources that are not `status` and `scale`, by stored type. */
-export const SUBRESOURCES: Readonly<Record<string, readonly Subresource[]>> = {
+const SUBRESOURCES: Readonly<Record<string, readonly Subresource[]>> = {
   pods: [
     { name: "attach", kind: "PodAttachOptions", verbs: STREAMED },
     { name: "binding", kind: "Binding", verbs: CREATED },

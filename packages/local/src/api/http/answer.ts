@@ -21,10 +21,6 @@ export function sendBytes(response: ServerResponse, code: number, contentType: s
   response.end(bytes);
 }
 
-export function sendText(response: ServerResponse, code: number, text: string): void {
-  sendBytes(response, code, "text/plain; charset=utf-8", Buffer.from(text));
-}
-
 /** The Status of a failure, whatever it is. */
 export function statusOf(error: unknown): Status {
   if (error instanceof ApiError) return error.toStatus();
@@ -35,7 +31,7 @@ export function statusOf(error: unknown): Status {
 
 /** Kubernetes' answer to a path that nothing is served at. */
 export function sendNotServed(response: ServerResponse): void {
-  sendText(response, 404, "404 page not found\n");
+  sendBytes(response, 404, "text/plain; charset=utf-8", Buffer.from("404 page not found\n"));
 }
 
 /**

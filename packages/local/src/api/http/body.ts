@@ -10,7 +10,7 @@ const BODY_BYTES_MAX = 3 * 1024 * 1024;
  * The whole body, or ApiError 413. A body that is too large is not read on: the connection has to be closed after the
  * answer.
  */
-export async function readBody(request: IncomingMessage, bytesMax: number = BODY_BYTES_MAX): Promise<Uint8Array> {
+async function readBody(request: IncomingMessage, bytesMax: number = BODY_BYTES_MAX): Promise<Uint8Array> {
   if (Number(request.headers["content-length"] ?? "0") > bytesMax) throw tooLarge(bytesMax);
   const chunks: Uint8Array[] = [];
   let bytes = 0;
@@ -49,7 +49,7 @@ export async function readPatch(request: IncomingMessage): Promise<{ patch: unkn
 }
 
 /** Of Content-Type, without its parameters. */
-export function mediaTypeOf(request: IncomingMessage): string {
+function mediaTypeOf(request: IncomingMessage): string {
   return (request.headers["content-type"] ?? "").split(";")[0]?.trim().toLowerCase() ?? "";
 }
 

@@ -19,7 +19,7 @@ export interface ResourceRequest {
   readonly rest: string;
 }
 
-export interface PathRequest {
+interface PathRequest {
   readonly kind: "path";
   /** The method in lower case. */
   readonly verb: string;

@@ -76,7 +76,7 @@ export function selected(store: Store, type: string, selection: Selection): Kube
 }
 
 /** Throws ApiError 400 for what is no version, 504 for one that is yet to come. */
-export function parseVersion(text: string, current: number): number {
+function parseVersion(text: string, current: number): number {
   if (!/^\d{1,15}$/.test(text)) {
     throw ApiError.badRequest(
       `resourceVersion: Invalid value: ${JSON.stringify(text)}: strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`,

@@ -74,7 +74,7 @@ export async function servePatch(parts: ServerParts, exchange: Exchange, target:
 }
 
 /** The sent object as one of the type; what of it is unknown is warned of. */
-export function decode(
+function decode(
   parts: ServerParts,
   exchange: Exchange,
   type: ResourceType,

@@ -75,7 +75,7 @@ export class Collection {
 }
 
 /** Also what lists are ordered by; "/" occurs in neither part. */
-export function keyOf(namespace: string, name: string): string {
+function keyOf(namespace: string, name: string): string {
   return `${namespace}/${name}`;
 }
 

@@ -12,7 +12,7 @@ export interface Answer {
 }
 
 /** What tests look for in an answer, whatever it is. */
-export type AnswerBody = KubeObject & {
+type AnswerBody = KubeObject & {
   readonly items: KubeObject[];
   readonly message: string;
   readonly reason: string;

@@ -20,7 +20,7 @@ export interface WriteContext {
 }
 
 /** The API server itself, and what runs in its process. */
-export const SYSTEM_USER: UserInfo = {
+const SYSTEM_USER: UserInfo = {
   username: "system:apiserver",
   groups: ["system:masters", "system:authenticated"],
 };
@@ -32,7 +32,7 @@ export function isMaster(user: UserInfo): boolean {
 
 export const SYSTEM_CONTEXT: WriteContext = { user: SYSTEM_USER, dryRun: false, warn: () => undefined };
 
-export type Operation = "CREATE" | "UPDATE" | "DELETE" | "CONNECT";
+type Operation = "CREATE" | "UPDATE" | "DELETE" | "CONNECT";
 
 /** A write on its way through admission, in the stored version. Mutating plugins change or replace `object`. */
 export interface AdmissionAttributes {
