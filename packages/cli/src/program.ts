@@ -1,3 +1,5 @@
+// Certificates (@peculiar/x509) need it first of all; bundled, an import beside theirs would be run after them.
+import "reflect-metadata";
 import { VERSION } from "@bowline/contracts";
 import { Command, CommanderError } from "commander";
 import { register as registerCheck } from "./check/register.ts";

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { mustRun } from "@bowline/testkit";
 import type { Screen } from "../screen.ts";
-import { judgeStats, parseStats, type StatLine } from "./stat-verdict.ts";
+import { judgeStats, parseStats } from "./stat-verdict.ts";
 import { makeTools, type Tools } from "./tools.ts";
 
 export interface MeshDemoOptions {
@@ -18,9 +18,10 @@ export interface MeshDemoOptions {
 const NAMESPACE = "emojivoto";
 const MANIFEST = new URL("../../../../examples/emojivoto.yaml", import.meta.url).pathname;
 const REFRESH_MS = 1_000;
-/** The failing emoji gets 15 of 100 votes; from so many requests on it must have been among them. */
-const MEASURED_REQUESTS = 25;
-const MEASURE_LIMIT_MS = 25_000;
+const STAT = ["stat", "deploy", "-n", NAMESPACE, "-t", "15s"] as const;
+const WINDOW_SECONDS = 15;
+/** Two scrapes more than the window: probes that found a program still starting are no longer in it. */
+const SETTLED_MS = 26_000;
 
 /**
  * Runs the demo and removes everything it made, unless it is to be kept.
@@ -77,27 +78,26 @@ async function deploy(screen: Screen, tools: Tools, interrupted: AbortSignal): P
   screen.line(`\n${await tools.kubectl(["get", "pods", "-n", NAMESPACE])}`);
 }
 
-/** The live table, for `seconds` and until enough was measured to judge it. */
+/** The live table, for `seconds`, and until what it shows can be judged. */
 async function showStats(screen: Screen, tools: Tools, { seconds, interrupted }: MeshDemoOptions): Promise<boolean> {
-  screen.line(`bowline stat deploy -n ${NAMESPACE}, for ${seconds} seconds or until Ctrl-C:\n`);
+  screen.line(`bowline ${STAT.join(" ")}, for ${seconds} seconds or until Ctrl-C:\n`);
   const startedMs = performance.now();
   const passed = (): number => performance.now() - startedMs;
-  let stats: readonly StatLine[] = [];
-  const isMeasured = (): boolean =>
-    stats.some(({ name, requests }) => name === "voting" && requests >= MEASURED_REQUESTS);
-  while (!interrupted.aborted && (passed() < seconds * 1000 || (!isMeasured() && passed() < MEASURE_LIMIT_MS))) {
-    const [table = "", json = "[]"] = await Promise.all([
-      tools.bowline(["stat", "deploy", "-n", NAMESPACE]),
-      tools.bowline(["stat", "deploy", "-n", NAMESPACE, "-o", "json"]),
-    ]);
-    stats = parseStats(json, Math.min(passed(), 60_000) / 1000);
-    const [head = "", ...rows] = table.trimEnd().split("\n");
+  const show = async (): Promise<void> => {
+    const [head = "", ...rows] = (await tools.bowline(STAT)).trimEnd().split("\n");
     screen.table(head, rows, Math.floor(passed() / 1000));
+  };
+  while (!interrupted.aborted && passed() < seconds * 1000) {
+    await show();
     await sleep(REFRESH_MS, undefined, { signal: interrupted }).catch(() => undefined);
+  }
+  if (passed() < SETTLED_MS) {
+    await sleep(SETTLED_MS - passed(), undefined, { signal: interrupted }).catch(() => undefined);
+    if (!interrupted.aborted) await show();
   }
   screen.line();
   if (interrupted.aborted) return true;
-  const findings = judgeStats(stats);
+  const findings = judgeStats(parseStats(await tools.bowline([...STAT, "-o", "json"]), WINDOW_SECONDS));
   for (const { ok, text } of findings) screen.line(`${ok ? "    ok" : "FAILED"}  ${text}`);
   screen.line();
   return findings.every(({ ok }) => ok);

@@ -8,11 +8,10 @@ import {
   NODE_IP_V4,
   NODE_IP_V6,
   type RunningNetwork,
-
+  startDns,
   startNetwork,
   startServices,
 } from "../network/index.ts";
-import { startDns } from "../network/dns/start-dns.ts";
 import { Node } from "../node/index.ts";
 import { makeImageTable, type OwnPrograms } from "./images.ts";
 import { kubeconfigText } from "./kubeconfig.ts";

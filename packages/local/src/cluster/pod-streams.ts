@@ -3,6 +3,7 @@ import type { PodStreams } from "../api/pod-streams.ts";
 import type { PodNetwork } from "../network/index.ts";
 import type { Node } from "../node/index.ts";
 import type { ContainerRef, ContainerSession, StreamTargets } from "../stream/pod-streams.ts";
+import { upgradePodStream } from "../stream/upgrade.ts";
 
 const DEFAULT_CONTAINER_ANNOTATION = "kubectl.kubernetes.io/default-container";
 
@@ -31,7 +32,7 @@ export function podStreams(network: PodNetwork, nodeOrNull: () => Node | null): 
         pod: pod.metadata.name,
         container: query.get("container") ?? defaultContainer(pod),
       };
-      void import("../stream/upgrade.ts").then(({ upgradePodStream }) => upgradePodStream(targets, { kind, container, request, socket, head, query }));
+      upgradePodStream(targets, { kind, container, request, socket, head, query });
     },
   };
 }
