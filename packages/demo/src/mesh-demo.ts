@@ -5,7 +5,7 @@ import { Screen } from "./screen.ts";
 /**
  * `make demo`: an embedded cluster, the control plane, the emoji application with proxies, and what `stat` says of it.
  *
- * DEMO_SECONDS: how long the table is shown, 20 unless set. KEEP=1: everything goes on running. CLUSTER: the cluster's name, `demo` unless
+ * DEMO_SECONDS: how long the table is shown, 28 unless set. KEEP=1: everything goes on running. CLUSTER: the cluster's name, `demo` unless
  * set. BOWLINE: path of the executable.
  */
 const SECONDS_MAX = 3_600;
@@ -17,7 +17,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
 const screen = new Screen(process.stdout);
 try {
   const ok = await runMeshDemo(screen, {
-    seconds: secondsOf(process.env["DEMO_SECONDS"] ?? "20"),
+    seconds: secondsOf(process.env["DEMO_SECONDS"] ?? "28"),
     keep: process.env["KEEP"] === "1",
     cluster: process.env["CLUSTER"] ?? "demo",
     bowline: resolve(process.env["BOWLINE"] ?? "dist/bowline"),
