@@ -2,6 +2,7 @@ import { type GrpcObserver, type GrpcStatus, grpcStatusName } from "@bowline/grp
 import { type Family, labels, type Registry } from "@bowline/metrics";
 import type { DiscoveryObserver } from "./discovery.ts";
 import type { ObjectKind } from "./objects.ts";
+import type { ProfileSubject } from "./profile-resolution.ts";
 import type { PortObserver } from "./service-port.ts";
 
 const FAMILIES = {
@@ -13,8 +14,6 @@ const FAMILIES = {
     "endpoint_updates_queue_overflow",
     "A counter incremented whenever the endpoint updates queue overflows.",
   ),
-  profileSubscribers: gauge("profile_subscribers", "A gauge for the current number of subscribers to profiles."),
-  profileUpdates: counter("profile_updates", "A counter for number of updates to profiles."),
   profileOverflow: counter(
     "profile_updates_queue_overflow",
     "A counter incremented whenever the profile updates queue overflows.",
@@ -23,6 +22,18 @@ const FAMILIES = {
   started: counter("grpc_server_started_total", "Total number of RPCs started on the server."),
   handled: counter("grpc_server_handled_total", "Total number of RPCs completed on the server, regardless of success."),
 } as const;
+
+/** Profiles, by what they are about. */
+const PROFILES: Readonly<Record<ProfileSubject, { readonly subscribers: Family; readonly updates: Family }>> = {
+  service: {
+    subscribers: gauge("profile_subscribers", "A gauge for the current number of subscribers to a profile."),
+    updates: counter("profile_updates", "A counter for number of updates to a profile."),
+  },
+  workload: {
+    subscribers: gauge("workload_subscribers", "A gauge for the current number of subscribers to a workload."),
+    updates: counter("workload_updates", "A counter for number of updates to a workload."),
+  },
+};
 
 /** A cache's size, by what it holds, as Linkerd names them. */
 const CACHE_SIZES: Readonly<Record<ObjectKind, Family>> = {
@@ -50,8 +61,10 @@ export class DestinationMetrics implements DiscoveryObserver, GrpcObserver {
   constructor(registry: Registry, onFault: (text: string) => void) {
     this.#registry = registry;
     this.#onFault = onFault;
-    registry.gauge(FAMILIES.profileSubscribers);
-    registry.counter(FAMILIES.profileUpdates);
+    for (const { subscribers, updates } of Object.values(PROFILES)) {
+      registry.gauge(subscribers);
+      registry.counter(updates);
+    }
   }
 
   port(namespace: string, service: string, port: number): PortObserver {
@@ -80,12 +93,12 @@ export class DestinationMetrics implements DiscoveryObserver, GrpcObserver {
     };
   }
 
-  onProfileSubscribers(count: number): void {
-    this.#registry.gauge(FAMILIES.profileSubscribers).value = count;
+  onProfileSubscribers(subject: ProfileSubject, count: number): void {
+    this.#registry.gauge(PROFILES[subject].subscribers).value = count;
   }
 
-  onProfileUpdate(): void {
-    this.#registry.counter(FAMILIES.profileUpdates).value += 1;
+  onProfileUpdate(subject: ProfileSubject): void {
+    this.#registry.counter(PROFILES[subject].updates).value += 1;
   }
 
   onFault(text: string): void {

@@ -140,10 +140,20 @@ describe("streams", () => {
     const served = await serve();
     const svc: ObjectEntry = ["services", make.service("svc")];
     served.put(svc);
-    const stream = served.client().getProfile({ path: SVC });
+    const client = served.client();
+    const stream = client.getProfile({ path: SVC });
     expect((await stream.next()).value?.fullyQualifiedName).toBe("svc.ns.svc.cluster.local");
+    const address = client.getProfile({ path: "10.1.0.1:80" });
+    await address.next();
+    served.put(["pods", make.pod("p1", { ip: "10.1.0.1" })]);
+    expect((await address.next()).value?.endpoint?.metricLabels["pod"]).toBe("p1");
+    expect(served.metrics).toMatch(/^profile_subscribers 1$/m);
+    expect(served.metrics).toMatch(/^workload_subscribers 1$/m);
+    expect(served.metrics).toMatch(/^workload_updates 1$/m);
+    await address.return?.();
     served.index.remove(...svc);
     expect(await statusOf(stream)).toBe("NOT_FOUND");
+    await waitFor(() => served.service.streams === 0, { what: "the streams to be over" });
     expect([served.discovery.followed, served.service.streams]).toEqual([0, 0]);
   });
 

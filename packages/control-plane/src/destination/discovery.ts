@@ -3,15 +3,15 @@ import { parseContextToken, parseTarget, type Target } from "./authority.ts";
 import type { Batch } from "./batch.ts";
 import type { ClusterIndex } from "./cluster-index.ts";
 import type { UpdateSink } from "./endpoint-view.ts";
-import { ProfileResolution, type ProfileSink } from "./profile-resolution.ts";
+import { ProfileResolution, type ProfileSink, type ProfileSubject } from "./profile-resolution.ts";
 import { type EndpointWatch, type PortObserver, ServicePort } from "./service-port.ts";
 import type { DiscoverySettings } from "./settings.ts";
 
 /** What happens, for metrics and logs. */
 export interface DiscoveryObserver {
   port(namespace: string, name: string, port: number): PortObserver;
-  onProfileSubscribers(count: number): void;
-  onProfileUpdate(): void;
+  onProfileSubscribers(subject: ProfileSubject, count: number): void;
+  onProfileUpdate(subject: ProfileSubject): void;
   /** A ServiceProfile that cannot be followed. */
   onFault(text: string): void;
 }
@@ -34,7 +34,7 @@ export class Discovery {
   readonly #options: DiscoveryOptions;
   readonly #ports = new Map<string, ServicePort>();
   readonly #profiles = new Map<string, ProfileResolution>();
-  #profileSinks = 0;
+  readonly #profileSinks: Record<ProfileSubject, number> = { service: 0, workload: 0 };
 
   constructor(options: DiscoveryOptions) {
     this.#options = options;
@@ -87,10 +87,10 @@ export class Discovery {
     const profile = this.#profiles.get(key) ?? this.#resolveProfile(key, target, namespace);
     sink.send(profile.framed);
     profile.sinks.add(sink);
-    observer.onProfileSubscribers(++this.#profileSinks);
+    observer.onProfileSubscribers(profile.subject, ++this.#profileSinks[profile.subject]);
     return () => {
       if (!profile.sinks.delete(sink)) return;
-      observer.onProfileSubscribers(--this.#profileSinks);
+      observer.onProfileSubscribers(profile.subject, --this.#profileSinks[profile.subject]);
       if (profile.sinks.size > 0 || this.#profiles.get(key) !== profile) return;
       this.#profiles.delete(key);
       profile.close();
@@ -115,7 +115,7 @@ export class Discovery {
       batch,
       question: { target, namespace },
       onFault: (text) => observer.onFault(text),
-      onUpdate: () => observer.onProfileUpdate(),
+      onUpdate: (subject) => observer.onProfileUpdate(subject),
     });
     this.#profiles.set(key, profile);
     return profile;

@@ -3,7 +3,7 @@ import { encodeMessage, GrpcError, GrpcStatus } from "@bowline/grpc";
 import type { Batch, Flushable } from "./batch.ts";
 import type { TopicListener } from "./cluster-index.ts";
 import { sameBytes } from "./endpoint-messages.ts";
-import { type ProfileContext, type ProfileQuestion, profileOf } from "./profile.ts";
+import { type ProfileContext, type ProfileInit, type ProfileQuestion, profileOf } from "./profile.ts";
 
 /** Takes framed profiles: a client's stream. */
 export interface ProfileSink {
@@ -12,11 +12,14 @@ export interface ProfileSink {
   fail(error: GrpcError): void;
 }
 
+/** What an answer is about, as metrics tell it apart. */
+export type ProfileSubject = "service" | "workload";
+
 export interface ProfileResolutionOptions extends Omit<ProfileContext, "onTopic"> {
   readonly batch: Batch;
   readonly question: ProfileQuestion;
   /** Told of each new answer. */
-  readonly onUpdate: () => void;
+  readonly onUpdate: (subject: ProfileSubject) => void;
 }
 
 /**
@@ -25,6 +28,8 @@ export interface ProfileResolutionOptions extends Omit<ProfileContext, "onTopic"
  */
 export class ProfileResolution implements TopicListener, Flushable {
   readonly sinks: Set<ProfileSink> = new Set();
+  /** As it was when this was asked first. */
+  readonly subject: ProfileSubject;
   readonly #options: ProfileResolutionOptions;
   #topics: ReadonlySet<string> = new Set();
   #framed: Uint8Array;
@@ -35,7 +40,10 @@ export class ProfileResolution implements TopicListener, Flushable {
   constructor(options: ProfileResolutionOptions) {
     this.#options = options;
     try {
-      this.#framed = this.#resolve();
+      const profile = this.#resolve();
+      // A service's port that is not declared has an empty profile; addresses have endpoints.
+      this.subject = profile.endpoint === undefined ? "service" : "workload";
+      this.#framed = frame(profile);
     } catch (error) {
       this.close();
       throw error;
@@ -61,11 +69,11 @@ export class ProfileResolution implements TopicListener, Flushable {
 
   flush(): void {
     try {
-      const framed = this.#resolve();
+      const framed = frame(this.#resolve());
       this.#failure = null;
       if (sameBytes(framed, this.#framed)) return;
       this.#framed = framed;
-      this.#options.onUpdate();
+      this.#options.onUpdate(this.subject);
       for (const sink of this.sinks) sink.send(framed);
     } catch (error) {
       if (!(error instanceof GrpcError)) throw error;
@@ -76,12 +84,11 @@ export class ProfileResolution implements TopicListener, Flushable {
     }
   }
 
-  #resolve(): Uint8Array {
+  #resolve(): ProfileInit {
     const topics = new Set<string>();
     const { question, index, settings, onFault } = this.#options;
     try {
-      const profile = profileOf({ index, settings, onFault, onTopic: (topic) => void topics.add(topic) }, question);
-      return encodeMessage(destination.DestinationProfileSchema, profile);
+      return profileOf({ index, settings, onFault, onTopic: (topic) => void topics.add(topic) }, question);
     } finally {
       this.#follow(topics);
     }
@@ -93,4 +100,8 @@ export class ProfileResolution implements TopicListener, Flushable {
     for (const topic of topics) if (!this.#topics.has(topic)) index.subscribe(topic, this);
     this.#topics = topics;
   }
+}
+
+function frame(profile: ProfileInit): Uint8Array {
+  return encodeMessage(destination.DestinationProfileSchema, profile);
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import type { RouteSpec } from "./objects.ts";
+import type { RouteSpec, ServiceProfileSpec } from "./objects.ts";
 import * as make from "./testing/objects.ts";
 import { type ObjectEntry, statusOf, World } from "./testing/world.ts";
 
@@ -124,6 +124,24 @@ describe("the profile of a service", () => {
     expect(world.faults).toEqual([`ServiceProfile ns/${NAME} is not used: spec.routes[0].condition: no field is set`]);
     world.put(profileOf("ns", "mended"));
     expect(routesOf(client.last)).toEqual(["mended"]);
+  });
+
+  const junk: unknown[] = [
+    { routes: "none" },
+    { routes: [null] },
+    { routes: [{ name: "r", condition: { all: "x" } }] },
+    { routes: [{ name: "r", condition: { method: 1 } }] },
+    { retryBudget: { retryRatio: "x", ttl: "1s" } },
+    { retryBudget: { retryRatio: 1, ttl: 1 } },
+    { dstOverrides: [{ authority: "a", weight: 1e30 }] },
+  ];
+  test.each(junk)("of %j is as none", (spec) => {
+    const world = new World([svc()]);
+    const client = world.profile(PATH);
+    world.put(["serviceprofiles", make.serviceProfile(NAME, spec as ServiceProfileSpec)]);
+    expect(client.last["fullyQualifiedName"]).toBe(NAME);
+    expect(routesOf(client.last)).toEqual([]);
+    expect(world.faults).toHaveLength(1);
   });
 
   test("is told anew when it is another, and only then", () => {

@@ -1,8 +1,8 @@
 import { CONFIG_ANNOTATION } from "@bowline/contracts";
-import type { destination } from "@bowline/contracts/proto";
+import { destination } from "@bowline/contracts/proto";
 import { GrpcError, GrpcStatus } from "@bowline/grpc";
 import type { Pod, Service } from "@bowline/kube";
-import type { MessageInitShape } from "@bufbuild/protobuf";
+import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import type { Target } from "./authority.ts";
 import {
   addressText,
@@ -17,7 +17,7 @@ import {
 import { canonicalIp } from "./ip.ts";
 import { type ExternalWorkload, keyOf, type ServiceProfile } from "./objects.ts";
 import { parsePortList } from "./port-list.ts";
-import { convertServiceProfile, DEFAULT_CONTENTS, type ProfileContents, ProfileFault } from "./service-profile.ts";
+import { convertServiceProfile, DEFAULT_CONTENTS, type ProfileContents } from "./service-profile.ts";
 import type { DiscoverySettings } from "./settings.ts";
 import { bareAddr, type EndpointAddress, podAddr, type WeightedAddrInit, workloadAddr } from "./weighted-addr.ts";
 import { containerPortOf, isPodPortOpaque, isWorkloadPortOpaque } from "./workload.ts";
@@ -99,13 +99,17 @@ function findServiceProfile(
   return keys.map((key) => index.get("serviceprofiles", key)).find((profile) => profile !== undefined);
 }
 
-/** A profile that cannot be followed is as good as none: a proxy that got no answer would wait for one. */
+/**
+ * A profile that cannot be followed is as good as none: a proxy that got no answer would wait for one. The API server
+ * checks only the upper levels of ServiceProfiles, so anything may be wrong with one, up to what messages can hold.
+ */
 function contentsOf({ onFault }: ProfileContext, profile: ServiceProfile, port: number): ProfileContents {
   try {
-    return convertServiceProfile(profile, port);
+    const contents = convertServiceProfile(profile, port);
+    toBinary(destination.DestinationProfileSchema, create(destination.DestinationProfileSchema, contents));
+    return contents;
   } catch (error) {
-    if (!(error instanceof ProfileFault)) throw error;
-    onFault(`ServiceProfile ${keyOf(profile)} is not used: ${error.message}`);
+    onFault(`ServiceProfile ${keyOf(profile)} is not used: ${error instanceof Error ? error.message : String(error)}`);
     return DEFAULT_CONTENTS;
   }
 }
