@@ -2,6 +2,7 @@ import type { Pod } from "@bowline/kube";
 import type { Rbac } from "../auth/rbac.ts";
 import type { Store } from "../storage/store.ts";
 import type { Admission, AdmissionAttributes } from "../write/context.ts";
+import { awaitDefaultAccount } from "./default-account.ts";
 import { addDefaultTolerations } from "./default-tolerations.ts";
 import { checkEscalation } from "./escalation.ts";
 import { mountServiceAccount } from "./service-account.ts";
@@ -20,11 +21,9 @@ export class AdmissionChain implements Admission {
   }
 
   mutate(attributes: AdmissionAttributes): Promise<void> | undefined {
-    this.#completePod(attributes);
-    return this.#webhooks.mutate(attributes)?.then((changed) => {
-      // Containers that a webhook has brought want their token, too.
-      if (changed) this.#completePod(attributes);
-    });
+    if (!createsPod(attributes)) return this.#webhooks.mutate(attributes)?.then(() => undefined);
+    const waiting = awaitDefaultAccount(this.#store, attributes.namespace, attributes.object as Pod);
+    return waiting === undefined ? this.#mutatePod(attributes) : waiting.then(() => this.#mutatePod(attributes));
   }
 
   validate(attributes: AdmissionAttributes): Promise<void> | undefined {
@@ -32,9 +31,20 @@ export class AdmissionChain implements Admission {
     return this.#webhooks.validate(attributes);
   }
 
-  #completePod({ operation, type, subresource, namespace, object }: AdmissionAttributes): void {
-    if (type.storedAs !== "pods" || operation !== "CREATE" || subresource !== "" || object === undefined) return;
+  #mutatePod(attributes: AdmissionAttributes): Promise<void> | undefined {
+    this.#completePod(attributes);
+    return this.#webhooks.mutate(attributes)?.then((changed) => {
+      // Containers that a webhook has brought want their token, too.
+      if (changed) this.#completePod(attributes);
+    });
+  }
+
+  #completePod({ namespace, object }: AdmissionAttributes): void {
     mountServiceAccount(this.#store, namespace, object as Pod);
     addDefaultTolerations(object as Pod);
   }
+}
+
+function createsPod({ operation, type, subresource, object }: AdmissionAttributes): boolean {
+  return type.storedAs === "pods" && operation === "CREATE" && subresource === "" && object !== undefined;
 }
