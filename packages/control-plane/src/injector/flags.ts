@@ -1,12 +1,7 @@
 import { parseArgs } from "node:util";
 import { PROXY_INJECTOR_ADMIN_PORT, PROXY_INJECTOR_PORT, VERSION } from "@bowline/contracts";
-import { ANY_HOST } from "../admin/listen-any.ts";
-import { LOG_LEVELS, type LogLevel } from "../admin/log.ts";
-
-interface ListenAddress {
-  readonly host: string;
-  readonly port: number;
-}
+import { type ListenAddress, parseListenAddress } from "../admin/listen-any.ts";
+import { LOG_LEVELS, type LogLevel, parseLogLevel } from "../admin/log.ts";
 
 /** What `bowline proxy-injector` was told to do. */
 export interface InjectorFlags {
@@ -80,18 +75,14 @@ function readFlags(args: readonly string[]): Record<keyof typeof DEFAULTS, strin
   }
 }
 
-/** `:port` is every address. */
 function parseListen(flag: string, text: string): ListenAddress {
-  const [, bracketed, plain = "", digits = ""] = /^(?:\[([^\]]+)\]|([^:]*)):(\d{1,5})$/.exec(text) ?? [];
-  const port = Number(digits);
-  if (digits === "" || port > 65_535) throw new InjectorFlagError(`--${flag} ${text}: not HOST:PORT`);
-  return { host: (bracketed ?? plain) || ANY_HOST, port };
+  const address = parseListenAddress(text);
+  if (address === null) throw new InjectorFlagError(`--${flag} ${text}: not HOST:PORT`);
+  return address;
 }
 
-/** logrus' other names are the nearest of ours. */
 function parseLevel(text: string): LogLevel {
-  const name = { warning: "warn", trace: "debug", fatal: "error", panic: "error" }[text] ?? text;
-  const level = LOG_LEVELS.find((known) => known === name);
-  if (level === undefined) throw new InjectorFlagError(`--log-level ${text}: none of ${LOG_LEVELS.join(", ")}`);
+  const level = parseLogLevel(text);
+  if (level === null) throw new InjectorFlagError(`--log-level ${text}: none of ${LOG_LEVELS.join(", ")}`);
   return level;
 }
