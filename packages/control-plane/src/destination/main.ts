@@ -17,8 +17,11 @@ export async function runDestination(
     const { startDestination } = await import("./run-destination.ts");
     const asked = stopAsked();
     const running = await startDestination(flags, env);
-    await Promise.race([asked, running.serving.then(() => asked)]);
-    await running.stop();
+    try {
+      await Promise.race([asked, running.serving.then(() => asked)]);
+    } finally {
+      await running.stop();
+    }
     return 0;
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);

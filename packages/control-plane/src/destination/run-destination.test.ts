@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { destination } from "@bowline/contracts/proto";
 import { createClient, GrpcChannel } from "@bowline/grpc";
 import { KubeClient, loadKubeConfig } from "@bowline/kube";
-import { waitFor } from "@bowline/testkit";
+import { runCommand, waitFor } from "@bowline/testkit";
 import { ClusterIndex } from "./cluster-index.ts";
 import { ClusterSource } from "./cluster-source.ts";
 import { parseDestinationFlags } from "./flags.ts";
@@ -100,6 +100,21 @@ test("is ready when it knows the cluster, and then follows it", async () => {
   await running.stop();
   expect((await stream.next()).done).toBe(true);
 });
+
+test("a port that is taken ends the program with an error", async () => {
+  const api = new FakeApi(["services", "endpointslices", "pods", "nodes", "replicasets", "jobs"]);
+  const kubeconfig = await kubeconfigOf(api);
+  const { running } = await start(new FakeApi(["services", "endpointslices", "pods", "nodes", "replicasets", "jobs"]));
+  const port = await running.serving;
+  const script =
+    'import { runDestination } from "@bowline/control-plane"; process.exitCode = await runDestination(process.argv.slice(1), {});';
+  const flags = [`--addr=127.0.0.1:${port}`, "--admin-addr=127.0.0.1:0", `--kubeconfig=${kubeconfig}`];
+  const { code, stderr } = await runCommand([process.execPath, "-e", script, "--", ...flags], { cwd: import.meta.dir });
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/^Error: .*(in use|EADDRINUSE)/m);
+  const wrong = await runCommand([process.execPath, "-e", script, "--", "--wrong"], { cwd: import.meta.dir });
+  expect([wrong.code, wrong.stderr]).toEqual([1, expect.stringContaining("Usage: bowline destination")]);
+}, 20_000);
 
 test("kinds that a cluster gets later are followed then, too", async () => {
   const api = new FakeApi(["services", "endpointslices", "pods", "nodes", "replicasets", "jobs"]);
