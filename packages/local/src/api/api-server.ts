@@ -102,7 +102,7 @@ export class ApiServer {
       await bootstrap(api);
       const authenticator = new Authenticator(adminToken, tokens, rbac);
       const closing = new AbortController();
-      const parts = { store, registry, writer, deleter, authenticator, rbac, tokens, streams, network };
+      const parts = { store, registry, writer, deleter, authenticator, rbac, tokens, streams, network, warn };
       const front = new Front({
         parts: { ...parts, closing: closing.signal },
         certificatePem,

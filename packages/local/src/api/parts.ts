@@ -19,6 +19,8 @@ export interface ServerParts {
   readonly tokens: ServiceAccountTokens;
   readonly streams: PodStreams;
   readonly network: RelayNetwork;
+  /** Faults of this program's own that no client can be told of. */
+  readonly warn: (line: string) => void;
   /** Ends what has no end of its own, such as watches, when the server closes. */
   readonly closing: AbortSignal;
 }

@@ -35,7 +35,18 @@ export function serveWatch(parts: ServerParts, exchange: Exchange, target: Targe
     if (start.tellsEnd) watch.sendBookmark(store.version, true);
   }
   for (const change of past) watch.tell(change);
-  watch.until(store.listen(key, (change) => watch.tell(change)));
+  const unlisten = store.listen(key, (change) => {
+    try {
+      watch.tell(change);
+    } catch (error) {
+      // The write has been made, and the others are still to hear of it: only this watch is over.
+      parts.warn(
+        `a watch of ${key} failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+      );
+      watch.abort();
+    }
+  });
+  watch.until(unlisten);
   limitWatch(parts, query, target, watch);
 }
 
@@ -133,6 +144,12 @@ class WatchStream {
     this.#stop();
   }
 
+  /** Cuts the connection: the client is to begin anew. */
+  abort(): void {
+    this.#response.destroy();
+    this.#stop();
+  }
+
   #lineOf(type: EventType, object: KubeObject): string {
     if (this.#view.as === "Table") {
       const { resourceVersion } = object.metadata;
@@ -148,8 +165,7 @@ class WatchStream {
     this.#lines.push(line);
     this.#bytes += line.length;
     if (this.#bytes > BEHIND_BYTES_MAX && this.#blocked) {
-      this.#response.destroy();
-      this.#stop();
+      this.abort();
       return;
     }
     if (this.#scheduled || this.#blocked) return;
