@@ -1,8 +1,6 @@
-import "reflect-metadata";
 import { randomBytes, webcrypto } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import * as x509 from "@peculiar/x509";
 
 /** The cluster's own certificate authority and the API server's certificate, PEM. */
 export interface ServerCertificates {
@@ -59,6 +57,9 @@ export function writePrivate(path: string, text: string): void {
 }
 
 async function makeCertificates(): Promise<ServerCertificates> {
+  // Only a new cluster needs it; and it needs the other one before it, also where a bundler has its own mind about order.
+  await import("reflect-metadata");
+  const x509 = await import("@peculiar/x509");
   x509.cryptoProvider.set(webcrypto as Crypto);
   const authorityKeys = await webcrypto.subtle.generateKey(KEY, false, ["sign", "verify"]);
   const serverKeys = await webcrypto.subtle.generateKey(KEY, true, ["sign", "verify"]);
