@@ -1,6 +1,5 @@
 import {
   type AdminServer,
-  LOG_LEVELS,
   Log,
   type LogLevel,
   startAdminServer,
@@ -85,12 +84,6 @@ export async function runMetricsApi(options: MetricsApiOptions): Promise<number>
   scraper?.stop();
   await Promise.all([server.stop(), cache.stop(), admin.close()]);
   return 0;
-}
-
-/** Linkerd's names of levels are logrus'. */
-export function logLevelOf(text: string): LogLevel | null {
-  const level = text === "warning" ? "warn" : text;
-  return LOG_LEVELS.find((known) => known === level) ?? null;
 }
 
 function startAdmin(

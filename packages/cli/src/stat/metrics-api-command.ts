@@ -1,3 +1,4 @@
+import type { ListenAddress } from "@bowline/control-plane/admin";
 import type { Command } from "commander";
 import { CommandFailure } from "../io.ts";
 
@@ -24,8 +25,14 @@ export function registerMetricsApi(program: Command): void {
     .option("--log-level <level>", "error, warn, info or debug", "info")
     .option("--log-format <format>", "plain or json", "plain")
     .action(async (flags: MetricsApiFlags) => {
-      const { logLevelOf, runMetricsApi } = await import("@bowline/viz");
-      const logLevel = logLevelOf(flags.logLevel);
+      const { runMetricsApi } = await import("@bowline/viz");
+      const { parseListenAddress, parseLogLevel } = await import("@bowline/control-plane/admin");
+      const addressOf = (flag: string, text: string): ListenAddress => {
+        const address = parseListenAddress(text);
+        if (address === null) throw new CommandFailure(`${flag} ${text}: not host:port`);
+        return address;
+      };
+      const logLevel = parseLogLevel(flags.logLevel);
       if (logLevel === null) throw new CommandFailure(`--log-level ${flags.logLevel}: error, warn, info or debug`);
       if (flags.logFormat !== "plain" && flags.logFormat !== "json") {
         throw new CommandFailure(`--log-format ${flags.logFormat}: plain or json`);
@@ -42,13 +49,4 @@ export function registerMetricsApi(program: Command): void {
       });
       if (exitCode !== 0) throw new CommandFailure("", exitCode);
     });
-}
-
-/** `:8085` is every address. */
-function addressOf(flag: string, text: string): { host: string; port: number } {
-  const match = /^(.*):(\d+)$/.exec(text);
-  const port = Number(match?.[2]);
-  if (match === null || port > 65_535) throw new CommandFailure(`${flag} ${text}: not host:port`);
-  const host = (match[1] ?? "").replace(/^\[(.*)\]$/, "$1");
-  return { host: host === "" ? "::" : host, port };
 }

@@ -6,5 +6,6 @@ export {
   startAdminServer,
   textAnswer,
 } from "./admin-server.ts";
-export { LOG_LEVELS, Log, type LogLevel, type LogOptions } from "./log.ts";
+export { type ListenAddress, parseListenAddress } from "./listen-any.ts";
+export { Log, type LogLevel, type LogOptions, parseLogLevel } from "./log.ts";
 export { updateProcessMetrics } from "./process-metrics.ts";
