@@ -1,0 +1,117 @@
+import { type Readable, Writable } from "node:stream";
+import { finished, pipeline } from "node:stream/promises";
+import { ApiError } from "@bowline/kube";
+import type { ContainerSession } from "./pod-streams.ts";
+
+/** The ways between a client of exec or attach and the process; null: the client does not want it. */
+export interface CommandChannels {
+  readonly stdin: Readable | null;
+  readonly stdout: Writable | null;
+  readonly stderr: Writable | null;
+  /** Sizes of the client's terminal, as JSON objects one after the other. */
+  readonly resize: Readable | null;
+  /** Takes one `Status`: how it ended. */
+  readonly error: Writable;
+  /** Settles when the client is gone. */
+  readonly gone: Promise<unknown>;
+}
+
+/** How long output may still come from what a command has left running. */
+const DRAIN_MS = 1_000;
+
+interface ExitStatus {
+  readonly metadata: Record<string, never>;
+  readonly status: "Success" | "Failure";
+  readonly message?: string;
+  readonly reason?: string;
+  readonly details?: { readonly causes: readonly { readonly reason: string; readonly message: string }[] };
+  readonly code?: number;
+}
+
+/**
+ * Runs what `open` starts between the channels, until it ends or the client is gone, and reports on the error channel: the
+ * exit code as v4.channel.k8s.io has it, or why there was nothing to run. Channels are at their end afterwards.
+ */
+export async function runCommand(
+  open: () => ContainerSession | Promise<ContainerSession>,
+  channels: CommandChannels,
+): Promise<void> {
+  let status: ExitStatus;
+  try {
+    status = await converse(await open(), channels);
+  } catch (error) {
+    status = failure(error);
+  }
+  for (const output of [channels.stdout, channels.stderr]) output?.end();
+  channels.error.end(JSON.stringify(status));
+  await finished(channels.error, { readable: false }).catch(() => {});
+}
+
+async function converse(session: ContainerSession, channels: CommandChannels): Promise<ExitStatus> {
+  const gone = channels.gone.then(
+    () => GONE,
+    () => GONE,
+  );
+  const outputs = Promise.all([transfer(session.stdout, channels.stdout), transfer(session.stderr, channels.stderr)]);
+  void feed(channels.stdin, session).catch(() => session.stdin?.end());
+  void resize(channels.resize, session).catch(() => {});
+  const code = await Promise.race([session.exited, gone]);
+  if (code === GONE) {
+    session.kill();
+    return { metadata: {}, status: "Success" };
+  }
+  await Promise.race([outputs, gone, Bun.sleep(DRAIN_MS)]);
+  return exitStatus(code);
+}
+
+const GONE = -1;
+
+async function transfer(from: ReadableStream<Uint8Array> | null, to: Writable | null): Promise<void> {
+  if (from === null) return;
+  // What nobody wants to see must be read all the same, or the process would wait.
+  const sink = to ?? new Writable({ write: (_bytes, _encoding, done) => done() });
+  await pipeline(from as unknown as AsyncIterable<Uint8Array>, sink, { end: false }).catch(() => {});
+}
+
+async function feed(from: Readable | null, { stdin }: ContainerSession): Promise<void> {
+  if (from === null) {
+    stdin?.end();
+    return;
+  }
+  for await (const bytes of from as AsyncIterable<Uint8Array>) await stdin?.write(bytes);
+  stdin?.end();
+}
+
+async function resize(from: Readable | null, session: ContainerSession): Promise<void> {
+  if (from === null) return;
+  let text = "";
+  for await (const bytes of from as AsyncIterable<Uint8Array>) {
+    text += new TextDecoder().decode(bytes);
+    for (let end = text.indexOf("}"); end >= 0; end = text.indexOf("}")) {
+      const { Width: columns, Height: rows } = JSON.parse(text.slice(0, end + 1)) as Record<string, unknown>;
+      text = text.slice(end + 1);
+      if (isSize(columns) && isSize(rows)) session.resize?.(columns, rows);
+    }
+  }
+}
+
+function isSize(value: unknown): value is number {
+  return typeof value === "number" && Number.isInteger(value) && value > 0 && value < 65_536;
+}
+
+function exitStatus(code: number): ExitStatus {
+  if (code === 0) return { metadata: {}, status: "Success" };
+  return {
+    metadata: {},
+    status: "Failure",
+    message: `command terminated with non-zero exit code: exit status ${code}`,
+    reason: "NonZeroExitCode",
+    details: { causes: [{ reason: "ExitCode", message: String(code) }] },
+  };
+}
+
+function failure(error: unknown): ExitStatus {
+  const message = error instanceof Error ? error.message : String(error);
+  const known = error instanceof ApiError ? error : ApiError.internal(message);
+  return { metadata: {}, status: "Failure", message, reason: known.reason, code: known.code };
+}
