@@ -8,7 +8,7 @@ const ROOT = new URL("../..", import.meta.url).pathname;
 let executable: Promise<string> | null = null;
 
 /** Path of an executable built from the sources as they are. */
-export function bowlineExecutable(): Promise<string> {
+function bowlineExecutable(): Promise<string> {
   executable ??= (async () => {
     const dir = mkdtempSync(join(tmpdir(), "bowline-test-"));
     process.once("exit", () => rmSync(dir, { recursive: true, force: true }));

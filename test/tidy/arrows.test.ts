@@ -32,6 +32,8 @@ const ARROWS: Readonly<Record<string, readonly string[] | "all">> = {
 /** Pure packages: they test in microseconds, fuzz well and run in a browser. */
 const RUNTIME_NEUTRAL: readonly string[] = ["wire", "model", "metrics", "contracts"];
 
+const IS_FOR_TESTS = /\.test\.ts$|\/testing\//;
+
 interface Import {
   readonly file: string;
   readonly line: number;
@@ -99,10 +101,10 @@ function againstArrows({ file, line, specifier }: Import): string[] {
   const to = /^@bowline\/([^/]+)/.exec(specifier)?.[1];
   if (from === null || to === undefined || to === from) return [];
   const allowed = ARROWS[from] ?? [];
-  if (allowed === "all" || allowed.includes(to) || (to === "testkit" && file.endsWith(".test.ts"))) return [];
+  if (allowed === "all" || allowed.includes(to) || (to === "testkit" && IS_FOR_TESTS.test(file))) return [];
   const advice =
     to === "testkit"
-      ? "the testkit is for *.test.ts files; move what the product needs out of it"
+      ? "the testkit is for *.test.ts files and what lies in testing/; move what the product needs out of it"
       : `move the shared part to a package below both, or pass it in; ${from} may import ${allowed.join(", ") || "nothing"}`;
   return [`${file}:${line} imports ${specifier}: ${advice}`];
 }

@@ -114,11 +114,11 @@ function keyFaults(certificate: X509Certificate, keyPEM: string): string[] {
   return certificate.checkPrivateKey(key) ? [] : ["issuer key does not belong to the issuer certificate"];
 }
 
-function isP256({ publicKey }: X509Certificate): boolean {
+export function isP256({ publicKey }: X509Certificate): boolean {
   return publicKey.asymmetricKeyType === "ec" && publicKey.asymmetricKeyDetails?.namedCurve === "prime256v1";
 }
 
-function isBigRsa({ publicKey }: X509Certificate): boolean {
+export function isBigRsa({ publicKey }: X509Certificate): boolean {
   const bits = publicKey.asymmetricKeyDetails?.modulusLength;
   return publicKey.asymmetricKeyType === "rsa" && (bits === 2048 || bits === 4096);
 }

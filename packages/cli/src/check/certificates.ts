@@ -1,4 +1,5 @@
-import { X509Certificate } from "node:crypto";
+import type { X509Certificate } from "node:crypto";
+import { readCertificates } from "../certificates/inspect.ts";
 import { CheckFailure } from "./check.ts";
 
 const SOON_DAYS = 60;
@@ -6,15 +7,11 @@ const DAY_MS = 86_400_000;
 
 /** All certificates of a PEM text. Throws CheckFailure when it holds none, or one that can't be read. */
 export function parsePems(pem: string, what: string): X509Certificate[] {
-  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
-  if (blocks.length === 0) throw new CheckFailure(`${what} holds no certificate`);
-  return blocks.map((block) => {
-    try {
-      return new X509Certificate(block);
-    } catch (cause) {
-      throw new CheckFailure(`${what} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`);
-    }
-  });
+  try {
+    return readCertificates(pem);
+  } catch (cause) {
+    throw new CheckFailure(`${what}: ${cause instanceof Error ? cause.message : String(cause)}`);
+  }
 }
 
 /** Throws CheckFailure unless `nowMs` lies within the certificate's validity. */

@@ -32,7 +32,7 @@ export function podStreams(network: PodNetwork, nodeOrNull: () => Node | null): 
         pod: pod.metadata.name,
         container: query.get("container") ?? defaultContainer(pod),
       };
-      upgradePodStream(targets, { kind, container, request, socket, head, query });
+      void upgradePodStream(targets, { kind, container, request, socket, head, query });
     },
   };
 }

@@ -4,7 +4,7 @@ import type { Labels } from "../query/selection.ts";
 /** Scrapes that are remembered of each target. */
 export const HISTORY_SCRAPES = 128;
 /** Series of one target; what a target has beyond them is not looked at. */
-export const HISTORY_SERIES_MAX = 10_000;
+const HISTORY_SERIES_MAX = 10_000;
 
 /** One series of one target: a counter or gauge has one column, a histogram one per bucket. */
 export interface SeriesHistory {

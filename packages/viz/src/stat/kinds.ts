@@ -32,9 +32,9 @@ const BY_NAME: ReadonlyMap<string, StatKind> = new Map(
 );
 
 /** `all` leaves namespaces out, as kubectl does. */
-export const ALL_KINDS: readonly StatKind[] = STAT_KINDS.filter(({ kind }) => kind !== "namespace");
+const ALL_KINDS: readonly StatKind[] = STAT_KINDS.filter(({ kind }) => kind !== "namespace");
 
-export function findKind(name: string): StatKind | undefined {
+function findKind(name: string): StatKind | undefined {
   return BY_NAME.get(name.toLowerCase());
 }
 

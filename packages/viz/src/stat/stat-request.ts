@@ -1,6 +1,6 @@
 import { parseResource, type ResourceName } from "./kinds.ts";
 
-export const STAT_WINDOW_MIN_MS = 15_000;
+const STAT_WINDOW_MIN_MS = 15_000;
 
 /** What `stat` asks the metrics service. */
 export interface StatRequest {

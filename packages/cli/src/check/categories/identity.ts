@@ -1,6 +1,7 @@
 import type { X509Certificate } from "node:crypto";
 import { TRUST_ROOTS, TRUST_ROOTS_KEY } from "@bowline/contracts";
 import { ApiError, type ConfigMap, type MutatingWebhookConfiguration, RESOURCES, type Secret } from "@bowline/kube";
+import { isBigRsa, isP256 } from "../../certificates/inspect.ts";
 import { assertValidLong, assertValidNow, isTrusted, parsePems } from "../certificates.ts";
 import { type Category, type CheckContext, CheckFailure, CheckSkipped, failIfAny } from "../check.ts";
 
@@ -25,7 +26,7 @@ export const LINKERD_IDENTITY: Category = {
       anchor: "l5d-identity-trustAnchors-use-supported-crypto",
       severity: "error",
       run: async (context) => {
-        const bad = (await anchors(context)).filter((anchor) => !isSupportedAnchor(anchor));
+        const bad = (await anchors(context)).filter((anchor) => !isP256(anchor) && !isBigRsa(anchor));
         failIfAny(bad.map((anchor) => `${nameOf(anchor)} is neither ECDSA P-256 nor RSA of 2048 or 4096 bits`));
       },
     },
@@ -154,16 +155,6 @@ async function absentIsFailure<T>(answer: Promise<T>, name: string): Promise<T> 
 function decoded(secret: Secret, key: string): string | undefined {
   const data = secret.data?.[key];
   return data === undefined ? undefined : Buffer.from(data, "base64").toString();
-}
-
-function isP256({ publicKey }: X509Certificate): boolean {
-  return publicKey.asymmetricKeyType === "ec" && publicKey.asymmetricKeyDetails?.namedCurve === "prime256v1";
-}
-
-function isSupportedAnchor(certificate: X509Certificate): boolean {
-  const { publicKey } = certificate;
-  const bits = publicKey.asymmetricKeyDetails?.modulusLength;
-  return isP256(certificate) || (publicKey.asymmetricKeyType === "rsa" && (bits === 2048 || bits === 4096));
 }
 
 function nameOf(certificate: X509Certificate): string {

@@ -204,9 +204,7 @@ function opaqueMismatches({ metadata, spec }: Service, pods: readonly Pod[]): st
   const ofService = metadata.annotations?.[CONFIG_ANNOTATION.opaquePorts] ?? "";
   return pods
     .filter(
-      (pod) =>
-        pod.metadata.namespace === metadata.namespace &&
-        matchesSelector({ matchLabels }, pod.metadata.labels),
+      (pod) => pod.metadata.namespace === metadata.namespace && matchesSelector({ matchLabels }, pod.metadata.labels),
     )
     .flatMap((pod) => {
       const ofPod = pod.metadata.annotations?.[CONFIG_ANNOTATION.opaquePorts] ?? "";
