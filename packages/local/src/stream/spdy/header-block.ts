@@ -15,8 +15,7 @@ export class HeaderDecoder {
     this.#inflate = createInflate({ dictionary: SPDY_DICTIONARY, flush: constants.Z_SYNC_FLUSH });
     this.#inflate.on("data", (chunk: Buffer) => {
       this.#bytes += chunk.length;
-      if (this.#bytes > BLOCK_BYTES_MAX) this.#inflate.destroy(new Error("SPDY headers are too long"));
-      else this.#inflated.push(chunk);
+      if (this.#bytes <= BLOCK_BYTES_MAX) this.#inflated.push(chunk);
     });
     this.#inflate.on("error", (error) => this.#fail?.(error));
   }
@@ -28,6 +27,7 @@ export class HeaderDecoder {
     this.#inflate.write(block, (error) => (error ? reject(error) : resolve()));
     await promise;
     this.#fail = null;
+    if (this.#bytes > BLOCK_BYTES_MAX) throw new Error("SPDY headers are too long");
     const bytes = Buffer.concat(this.#inflated);
     this.#inflated = [];
     this.#bytes = 0;
