@@ -4,7 +4,7 @@ import { timeText } from "../controller.ts";
 import { allOf, type DeploymentView, type ReplicaSets, sumOf } from "./deployment-view.ts";
 
 /** Reasons of the Progressing condition; `kubectl rollout status` reads the third. */
-export const PROGRESS = {
+const PROGRESS = {
   created: "NewReplicaSetCreated",
   updated: "ReplicaSetUpdated",
   timedOut: "ProgressDeadlineExceeded",

@@ -25,7 +25,7 @@ export function endpointOfPod(
   return { endpoint: describe(service, pod, address, nodeOf), ports, portsKey: canonical(ports) };
 }
 
-export function addressOf(pod: Pod, family: AddressType): string | undefined {
+function addressOf(pod: Pod, family: AddressType): string | undefined {
   const ips = pod.status?.podIPs?.map(({ ip }) => ip) ?? [pod.status?.podIP];
   return ips.find((ip) => ip !== undefined && ip !== "" && (ip.includes(":") ? "IPv6" : "IPv4") === family);
 }
@@ -41,7 +41,7 @@ function portsOf(service: Service, pod: Pod): EndpointPort[] {
 }
 
 /** The number of a Service's target in this pod; each pod may have its own for the same name. */
-export function targetPort({ targetPort: target, port, protocol = "TCP" }: ServicePort, pod: Pod): number | undefined {
+function targetPort({ targetPort: target, port, protocol = "TCP" }: ServicePort, pod: Pod): number | undefined {
   if (typeof target === "number" && target > 0) return target;
   if (target === undefined || target === "" || target === 0) return port;
   const { containers = [], initContainers = [] } = pod.spec ?? {};

@@ -38,7 +38,7 @@ export function planStatefulSet(state: StatefulState): StatefulPlan {
 }
 
 /** The revision a pod of this ordinal is to be made from. */
-export function revisionFor(set: StatefulSet, ordinal: number): "current" | "update" {
+function revisionFor(set: StatefulSet, ordinal: number): "current" | "update" {
   const strategy = set.spec?.updateStrategy;
   if (strategy?.type === "OnDelete") return "update";
   const partition = strategy?.rollingUpdate?.partition ?? 0;
