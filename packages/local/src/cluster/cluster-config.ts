@@ -4,6 +4,8 @@ import type { ImageDefinition } from "../node/types.ts";
 /** What `bowline local up --config FILE` reads. */
 export interface ClusterConfig {
   readonly families: "v4" | "dual";
+  /** "late": a pod's address is given out again when all others have been. "first": at once, for tests of what then happens. */
+  readonly addressReuse: "late" | "first";
   readonly images: readonly ConfiguredImage[];
 }
 
@@ -15,7 +17,7 @@ export interface ConfiguredImage extends ImageDefinition {
 /** As read: what is absent is undefined. */
 type ReadImage = { readonly [K in keyof ConfiguredImage]: ConfiguredImage[K] | undefined };
 
-export const DEFAULT_CONFIG: ClusterConfig = { families: "v4", images: [] };
+export const DEFAULT_CONFIG: ClusterConfig = { families: "v4", addressReuse: "late", images: [] };
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -49,14 +51,12 @@ class ConfigReader {
   }
 
   config(value: unknown): ClusterConfig {
-    const fields = this.#object("", value, ["families", "images"]);
-    const families = fields["families"] ?? DEFAULT_CONFIG.families;
-    if (families !== "v4" && families !== "dual")
-      this.#fault("families", `is "v4" or "dual", not ${JSON.stringify(families)}`);
+    const fields = this.#object("", value, ["families", "addressReuse", "images"]);
     const images = fields["images"] ?? [];
     if (!Array.isArray(images)) this.#fault("images", "is a list");
     return {
-      families: families === "dual" ? "dual" : "v4",
+      families: this.#choice("families", fields["families"], ["v4", "dual"]),
+      addressReuse: this.#choice("addressReuse", fields["addressReuse"], ["late", "first"]),
       images: Array.isArray(images) ? images.map((image, index) => this.#image(`images[${index}]`, image)) : [],
     };
   }
@@ -87,6 +87,14 @@ class ConfigReader {
         this.#fault(path === "" ? name : `${path}.${name}`, `is unknown; known are ${known.join(", ")}`);
     }
     return value as Fields;
+  }
+
+  /** The first is the default. */
+  #choice<T extends string>(path: string, value: unknown, choices: readonly [T, T]): T {
+    const chosen = value === undefined ? choices[0] : choices.find((choice) => choice === value);
+    if (chosen === undefined)
+      this.#fault(path, `is ${choices.map((choice) => `"${choice}"`).join(" or ")}, not ${JSON.stringify(value)}`);
+    return chosen ?? choices[0];
   }
 
   #string(path: string, value: unknown): string | undefined {

@@ -32,8 +32,8 @@ const API_IP_V6 = "fd00:10:96::1";
 export async function runDaemon(paths: ClusterPaths, own: OwnPrograms): Promise<void> {
   const settings = readSettings(paths);
   const stopping = stopSignal();
-  const { families } = settings.config;
-  const network = await startNetwork({ name: paths.name, families });
+  const { families, addressReuse } = settings.config;
+  const network = await startNetwork({ name: paths.name, families, addressReuse });
   let node: Node | null = null;
   const server = await openApi(paths, settings, network, () => node);
   const api = server.api;

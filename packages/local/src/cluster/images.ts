@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, constants, copyFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { ImageTable } from "../node/types.ts";
 import type { ConfiguredImage } from "./cluster-config.ts";
@@ -20,15 +20,32 @@ const prefixes = (name: string): readonly string[] =>
  */
 export function makeImageTable(dir: string, own: OwnPrograms, configured: readonly ConfiguredImage[]): ImageTable {
   rmSync(dir, { recursive: true, force: true });
-  const entries = [...configured, ...proxyImages(dir, own), ...controllerImages(dir, own), ...demoImages(dir, own)].map(
-    (definition) => ({ definition, matches: patternOf(definition.image) }),
-  );
+  const programs = readableByAll(dir, own);
+  const builtIn = [proxyImages, controllerImages, demoImages].flatMap((images) => images(dir, programs));
+  const entries = [...configured, ...builtIn].map((definition) => ({
+    definition,
+    matches: patternOf(definition.image),
+  }));
   return {
     resolve(image) {
       const name = nameOf(image);
       return entries.find(({ matches }) => matches.test(image) || matches.test(name))?.definition;
     },
   };
+}
+
+/**
+ * Containers of any user run the executable, which may lie where only its owner may look, so they get a copy. Sources run where
+ * they are.
+ */
+function readableByAll(dir: string, own: OwnPrograms): OwnPrograms {
+  const [executable = "", ...args] = own.bowline;
+  if (args.length > 0) return own;
+  const copy = join(dir, "bin/bowline");
+  mkdirSync(dirname(copy), { recursive: true });
+  copyFileSync(executable, copy, constants.COPYFILE_FICLONE);
+  chmodSync(copy, 0o755);
+  return { bowline: [copy], demo: [copy, ...own.demo.slice(1)] };
 }
 
 function proxyImages(dir: string, own: OwnPrograms): ConfiguredImage[] {
