@@ -1,8 +1,18 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type CommandOptions, type CommandResult, describeFailure, mustRun, runCommand } from "@bowline/testkit";
+import {
+  type CommandOptions,
+  type CommandResult,
+  describeFailure,
+  mustRun,
+  type RunningProcess,
+  runCommand,
+  spawnProcess,
+} from "@bowline/testkit";
 
+/** Another version than the machine's may be tried: what faces kubectl must work with old ones and new ones. */
+const KUBECTL = process.env["BOWLINE_TEST_KUBECTL"] ?? "kubectl";
 const ROOT = new URL("../..", import.meta.url).pathname;
 /** One executable for a whole run of the tests: it starts in half the time that the sources need. */
 let executable: Promise<string> | null = null;
@@ -11,6 +21,8 @@ let executable: Promise<string> | null = null;
 function bowlineExecutable(): Promise<string> {
   executable ??= (async () => {
     const dir = mkdtempSync(join(tmpdir(), "bowline-test-"));
+    // The proxies' users must be able to run it.
+    chmodSync(dir, 0o755);
     process.once("exit", () => rmSync(dir, { recursive: true, force: true }));
     const path = join(dir, "bowline");
     await mustRun([process.execPath, "run", join(ROOT, "scripts/build.ts"), path]);
@@ -42,6 +54,8 @@ export class TestCluster implements AsyncDisposable {
   static async up(config?: Readonly<Record<string, unknown>>): Promise<TestCluster> {
     const bowline = await bowlineExecutable();
     const dir = mkdtempSync(join(tmpdir(), "bowline-cluster-"));
+    // Containers of any user run what lies in there.
+    chmodSync(dir, 0o755);
     const cluster = new TestCluster(bowline, dir, `test-${process.pid.toString(36)}-${(serial++).toString(36)}`);
     const file = join(dir, "config.yaml");
     writeFileSync(file, JSON.stringify(config ?? {}));
@@ -74,13 +88,23 @@ export class TestCluster implements AsyncDisposable {
   }
 
   tryKubectl(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
-    return runCommand(["kubectl", ...args], this.#with(options));
+    return runCommand([KUBECTL, ...args], this.#with(options));
+  }
+
+  /** `kubectl LINE`, split at blanks: for what has no blanks within its arguments. Rejects unless it ends with 0. */
+  run(line: string, input?: string): Promise<string> {
+    return this.kubectl(line.split(" "), input === undefined ? {} : { input });
+  }
+
+  /** A `kubectl` that goes on until it is stopped: `-w`, `-f`, `port-forward`. */
+  spawnKubectl(args: readonly string[]): RunningProcess {
+    return spawnProcess([KUBECTL, ...args], { env: this.env });
   }
 
   /** `kubectl apply -f -` of objects or of YAML. */
   apply(manifests: string | readonly unknown[]): Promise<string> {
     const input =
-      typeof manifests === "string" ? manifests : manifests.map((one) => JSON.stringify(one)).join("\n---\n");
+      typeof manifests === "string" ? manifests : JSON.stringify({ apiVersion: "v1", kind: "List", items: manifests });
     return this.kubectl(["apply", "-f", "-"], { input });
   }
 

@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { ApiError, type Event, type KubeObject } from "@bowline/kube";
 import type { ResourceType } from "../../schema/resource-type.ts";
 import { SYSTEM_CONTEXT } from "../write/context.ts";
@@ -99,7 +98,7 @@ function eventOf({ about, kind, reason, message, component, atMs }: Occurrence):
     apiVersion: "v1",
     kind: "Event",
     metadata: {
-      name: `${name}.${randomBytes(8).toString("hex")}`,
+      name: `${name}.${nameSuffix(atMs)}`,
       namespace: namespace === "" ? "default" : namespace,
     },
     involvedObject: {
@@ -121,3 +120,11 @@ function eventOf({ about, kind, reason, message, component, atMs }: Occurrence):
     count: 1,
   };
 }
+
+/** Events are listed by their names, so the names are in the order of time, as in Kubernetes: nanoseconds in hexadecimal. */
+function nameSuffix(atMs: number): string {
+  serial = (serial + 1) % 1_000_000;
+  return (BigInt(Math.floor(atMs)) * 1_000_000n + BigInt(serial)).toString(16);
+}
+
+let serial = 0;

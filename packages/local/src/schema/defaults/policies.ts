@@ -50,6 +50,10 @@ export function defaultNamespace(object: KubeObject): void {
     metadata.labels = { ...metadata.labels, "kubernetes.io/metadata.name": metadata.name };
 }
 
+export function defaultPersistentVolume(object: KubeObject): void {
+  setDefaults(fieldObject(object, "spec"), { volumeMode: "Filesystem", persistentVolumeReclaimPolicy: "Retain" });
+}
+
 export function defaultPersistentVolumeClaim(object: KubeObject): void {
   setDefaults(fieldObject(object, "spec"), { volumeMode: "Filesystem" });
 }

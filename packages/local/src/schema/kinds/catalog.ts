@@ -54,6 +54,7 @@ export const CATALOG: readonly CatalogEntry[] = [
     shortNames: ["pvc"],
     status: true,
   }),
+  entry("v1", "persistentvolumes", "PersistentVolume", { shortNames: ["pv"], cluster: true, status: true }),
   entry("v1", "pods", "Pod", { shortNames: ["po"], all: true, status: true }),
   entry("v1", "replicationcontrollers", "ReplicationController", {
     ...WORKLOAD,

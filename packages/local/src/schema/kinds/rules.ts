@@ -3,6 +3,7 @@ import {
   defaultApiService,
   defaultCustomResourceDefinition,
   defaultNamespace,
+  defaultPersistentVolume,
   defaultPersistentVolumeClaim,
   defaultPriorityClass,
   defaultRoleBinding,
@@ -108,6 +109,10 @@ export const RULES: Readonly<Record<DefinitionName, KindRules>> = {
   "coordination/v1.Lease": { validate: validateLease },
   "core/v1.ConfigMap": { validate: validateConfigMap, validateUpdate: validateConfigMapUpdate },
   "core/v1.Secret": { defaults: defaultSecret, validate: validateSecret, validateUpdate: validateSecretUpdate },
+  "core/v1.PersistentVolume": {
+    defaults: defaultPersistentVolume,
+    initialStatus: () => ({ phase: "Available" }),
+  },
   "core/v1.PersistentVolumeClaim": {
     defaults: defaultPersistentVolumeClaim,
     initialStatus: () => ({ phase: "Pending" }),

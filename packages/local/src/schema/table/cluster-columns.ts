@@ -91,17 +91,34 @@ export const CLAIM_COLUMNS: readonly Column[] = [
   column("Status", (object) => textAt(object, "status", "phase")),
   column("Volume", (object) => textAt(object, "spec", "volumeName")),
   column("Capacity", (object) => textAt(object, "status", "capacity", "storage")),
-  column("Access Modes", (object) => {
-    const modes = objectAt(object, "status")["accessModes"];
-    return Array.isArray(modes)
-      ? modes.map((mode) => ACCESS_MODES[scalarText(mode)] ?? scalarText(mode)).join(",")
-      : "";
-  }),
+  column("Access Modes", (object) => accessModes(objectAt(object, "status"))),
   column("StorageClass", (object) => textAt(object, "spec", "storageClassName")),
   column("VolumeAttributesClass", () => "<unset>"),
   AGE,
   column("VolumeMode", (object) => shown(objectAt(object, "spec")["volumeMode"]), { wide: true }),
 ];
+
+export const VOLUME_COLUMNS: readonly Column[] = [
+  NAME,
+  column("Capacity", (object) => textAt(object, "spec", "capacity", "storage")),
+  column("Access Modes", (object) => accessModes(objectAt(object, "spec"))),
+  column("Reclaim Policy", (object) => textAt(object, "spec", "persistentVolumeReclaimPolicy")),
+  column("Status", (object) => textAt(object, "status", "phase")),
+  column("Claim", (object) => {
+    const claim = objectAt(object, "spec", "claimRef");
+    return claim["name"] === undefined ? "" : `${textAt(claim, "namespace")}/${textAt(claim, "name")}`;
+  }),
+  column("StorageClass", (object) => textAt(object, "spec", "storageClassName")),
+  column("VolumeAttributesClass", () => "<unset>"),
+  column("Reason", (object) => textAt(object, "status", "reason")),
+  AGE,
+  column("VolumeMode", (object) => shown(objectAt(object, "spec")["volumeMode"]), { wide: true }),
+];
+
+function accessModes(part: Readonly<Record<string, unknown>>): string {
+  const modes = part["accessModes"];
+  return Array.isArray(modes) ? modes.map((mode) => ACCESS_MODES[scalarText(mode)] ?? scalarText(mode)).join(",") : "";
+}
 
 const ACCESS_MODES: Readonly<Record<string, string>> = {
   ReadWriteOnce: "RWO",

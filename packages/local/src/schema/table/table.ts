@@ -17,6 +17,7 @@ import {
   ROLE_COLUMNS,
   SECRET_COLUMNS,
   SERVICE_ACCOUNT_COLUMNS,
+  VOLUME_COLUMNS,
   WEBHOOK_COLUMNS,
 } from "./cluster-columns.ts";
 import { type Column, type ColumnDefinition, CREATED_AT, NAME } from "./columns.ts";
@@ -100,6 +101,7 @@ const COLUMNS: Readonly<Record<string, readonly Column[]>> = {
   namespaces: NAMESPACE_COLUMNS,
   nodes: NODE_COLUMNS,
   persistentvolumeclaims: CLAIM_COLUMNS,
+  persistentvolumes: VOLUME_COLUMNS,
   pods: POD_COLUMNS,
   replicationcontrollers: REPLICA_SET_COLUMNS,
   resourcequotas: QUOTA_COLUMNS,
