@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Pod } from "@bowline/kube";
 import { waitFor } from "@bowline/testkit";
@@ -116,6 +116,23 @@ describe("a pod's way to Running", () => {
     await own.run("layers", { main: { image: "layered" } }, { restartPolicy: "Never" });
     await own.untilPhase("layers", "Succeeded");
     expect(await own.log("layers")).toBe("12345\n/var\ntop bottom\nmachine\n");
+  });
+
+  test("an image's mounts show what its user could not reach, and can't be written to", async () => {
+    const hidden = join(node.stateDir, "hidden");
+    mkdirSync(hidden, { mode: 0o700 });
+    writeFileSync(join(hidden, "tool"), "#!/bin/sh\necho ran; echo x >>/opt/tool || echo read-only\n", { mode: 0o755 });
+    chmodSync(join(hidden, "tool"), 0o777);
+    const mounts = [{ source: join(hidden, "tool"), target: "/opt/tool" }];
+    await using own = await TestNode.start({ images: { mounted: { command: ["/opt/tool"], mounts, user: 12345 } } });
+    await own.run("mounts", { main: { image: "mounted" } }, { restartPolicy: "Never" });
+    await own.untilPhase("mounts", "Succeeded");
+    expect((await own.log("mounts")).split("\n")).toEqual([
+      "ran",
+      expect.stringContaining("Read-only"),
+      "read-only",
+      "",
+    ]);
   });
 
   test("postStart is over before the next container starts", async () => {

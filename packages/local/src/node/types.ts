@@ -11,8 +11,10 @@ export interface ImageDefinition {
   readonly workingDir?: string;
   /** Numeric user id, as an image's USER. */
   readonly user?: number;
-  /** Directories laid over `/`, the first on top. */
+  /** Directories laid over `/`, the first on top. They are copied for each run, so they should be small. */
   readonly layers?: readonly string[];
+  /** Files and directories of the machine shown read-only elsewhere, whoever may enter where they are. Nothing is copied. */
+  readonly mounts?: readonly { readonly source: string; readonly target: string }[];
 }
 
 export interface ImageTable {

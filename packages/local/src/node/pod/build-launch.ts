@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, statSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import type { Container, Pod } from "@bowline/kube";
 import { capabilitySets } from "../container/capabilities.ts";
@@ -57,7 +57,11 @@ export function buildLaunch(container: Container, directory: string, sources: La
     fstab: machine.fstab,
     hostname: hostnameOf(pod),
     sysctls: sysctlsOf(pod),
-    mounts: [...containerMounts(container, sources.volumes, env), ...terminationMount(container, directory)],
+    mounts: [
+      ...imageMounts(image),
+      ...containerMounts(container, sources.volumes, env),
+      ...terminationMount(container, directory),
+    ],
     readOnlyRoot: own.readOnlyRootFilesystem === true,
     privileged,
     user,
@@ -87,6 +91,15 @@ function resolveImage(container: Container, cluster: PodCluster): ImageDefinitio
       "the cluster's configuration (images), or give the container a `command`",
     "ErrImagePull",
   );
+}
+
+function imageMounts({ mounts = [] }: ImageDefinition): BindMount[] {
+  return mounts.map(({ source, target }) => ({
+    source,
+    target,
+    readOnly: true,
+    directory: statSync(source).isDirectory(),
+  }));
 }
 
 /** Like Docker and containerd we let everybody bind to low ports within the pod. */
