@@ -120,8 +120,8 @@ describe("port-forward", () => {
   /** A SPDY client that has opened the two streams of one connection. */
   function forwarded(dialPod: StreamTargets["dialPod"]): {
     client: Duplex;
-    said(streamId: number): string;
-    ended(streamId: number): boolean;
+    said: (streamId: number) => string;
+    ended: (streamId: number) => boolean;
   } {
     const headers = { upgrade: "SPDY/3.1", "x-stream-protocol-version": "portforward.k8s.io" };
     const { client } = upgrade("portforward", headers, { ...NOBODY, dialPod });
@@ -173,7 +173,7 @@ describe("port-forward", () => {
   });
 
   test("says on the error stream why there is no connection", async () => {
-    const { client, said, ended } = forwarded(NOBODY.dialPod);
+    const { client, said, ended } = forwarded((...args) => NOBODY.dialPod(...args));
     await waitFor(() => ended(1) && ended(3), { what: "the end of both streams" });
     expect(said(1)).toBe("error forwarding port 80 to pod: dial tcp 127.0.0.1:80: connect: connection refused");
     client.destroy();
@@ -184,7 +184,7 @@ describe("a command", () => {
   interface Told {
     readonly channels: CommandChannels;
     readonly gone: PromiseWithResolvers<void>;
-    said(): { stdout: string; stderr: string; status: Record<string, unknown> };
+    readonly said: () => { stdout: string; stderr: string; status: Record<string, unknown> };
   }
 
   function client(more: Partial<CommandChannels> = {}): Told {
