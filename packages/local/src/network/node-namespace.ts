@@ -52,7 +52,7 @@ async function installRules(netns: string): Promise<void> {
   if (!tables.includes(`table ${TABLE}`)) await runIn(netns, ["nft", "-f", "-"], transaction(null, rulesetOf([], [])));
 }
 
-export async function listLinks(netns: string): Promise<NodeLink[]> {
+async function listLinks(netns: string): Promise<NodeLink[]> {
   return JSON.parse(await runIn(netns, ["ip", "-json", "link", "show"])) as NodeLink[];
 }
 

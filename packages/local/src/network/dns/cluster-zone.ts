@@ -24,7 +24,7 @@ export interface ZoneOptions {
 }
 
 /** Pods come and go: nobody should remember for long. */
-export const TTL_SECONDS = 5;
+const TTL_SECONDS = 5;
 
 const NXDOMAIN: ZoneAnswer = { rcode: "NXDOMAIN", answers: [], additionals: [] };
 const NODATA: ZoneAnswer = { rcode: "NOERROR", answers: [], additionals: [] };

@@ -30,6 +30,6 @@ export function undashed(label: string): string | undefined {
 }
 
 /** RFC 5952: the one way of writing an IPv6 address, in which objects have them. */
-export function canonicalIpv6(ip: string): string {
+function canonicalIpv6(ip: string): string {
   return new URL(`http://[${ip}]/`).hostname.slice(1, -1);
 }

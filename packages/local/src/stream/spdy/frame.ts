@@ -3,12 +3,12 @@
 //   control  |1|  version 3 (15)  |  type (16)  |      data     |0|        stream id (31)         |
 //            |  flags (8)  |     length (24)    |               |  flags (8)  |   length (24)      |
 
-export const FRAME_HEAD_BYTES = 8;
+const FRAME_HEAD_BYTES = 8;
 const LENGTH_MAX = 0xff_ffff;
 const VERSION = 3;
 const STREAM_ID_MASK = 0x7fff_ffff;
 
-export const FrameType = {
+const FrameType = {
   SynStream: 1,
   SynReply: 2,
   RstStream: 3,
