@@ -1,5 +1,5 @@
 import { ApiError } from "@bowline/kube";
-import { isObject, type JsonObject, type Resolve, type Schema } from "./schema.ts";
+import { isObject, type JsonObject, ownValue, type Resolve, type Schema } from "./schema.ts";
 
 export interface DecodeOptions {
   /** For messages. */
@@ -37,7 +37,8 @@ class Walk {
     for (const name of Object.keys(object)) {
       if (object[name] === undefined) continue;
       const at = path === "" ? name : `${path}.${name}`;
-      const property = properties?.[name] ?? (isObject(additionalProperties) ? additionalProperties : undefined);
+      const property =
+        ownValue(properties, name) ?? (isObject(additionalProperties) ? additionalProperties : undefined);
       if (property !== undefined) this.#field(owner, property, object, name, at);
       else if (!keepsUnknown && additionalProperties !== true && !(embedded && EMBEDDED.has(name))) {
         this.unknown.push(at);

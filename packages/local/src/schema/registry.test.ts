@@ -81,6 +81,11 @@ describe("decode", () => {
   test.each<[string, object, string]>([
     ["an unknown field", workload("Deployment", { foo: 1 }), 'unknown field "spec.foo"'],
     [
+      "a field that every object of JavaScript has",
+      workload("Deployment", { constructor: 1 }),
+      'unknown field "spec.constructor"',
+    ],
+    [
       "an unknown field of a list's item",
       workload("Deployment", {}, { containers: [{ name: "a", imagee: "x" }] }),
       'unknown field "spec.template.spec.containers[0].imagee"',
@@ -96,7 +101,7 @@ describe("decode", () => {
     const type = typeOf(registry, copy());
     expect(registry.decode(type, copy(), "Warn").warnings).toEqual([said]);
     expect(registry.decode(type, copy(), "Ignore").warnings).toEqual([]);
-    expect(JSON.stringify(registry.decode(type, copy(), "Ignore").object)).not.toMatch(/foo|imagee/);
+    expect(JSON.stringify(registry.decode(type, copy(), "Ignore").object)).not.toMatch(/foo|imagee|constructor/);
     expect(faultsOf(() => registry.decode(type, copy(), "Strict"))).toEqual([
       expect.stringContaining(`strict decoding error: ${said}`),
     ]);

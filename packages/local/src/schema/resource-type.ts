@@ -27,10 +27,7 @@ export interface PrepareOptions {
   readonly services?: ServiceAllocator;
 }
 
-/**
- * What is written: the object itself, its status only (everything else is taken from `old`), or, of pods, the list of
- * ephemeral containers.
- */
+/** What is written: a new object, the object, or its status only (everything else is taken from `old`). */
 export type WriteKind = "create" | "update" | "status";
 
 /** One resource of one group: its names for discovery, and the rules for its objects. */

@@ -43,7 +43,7 @@ export interface Schema {
   readonly "x-kubernetes-patch-strategy"?: string;
 }
 
-export type SchemaType = "object" | "array" | "string" | "integer" | "number" | "boolean";
+type SchemaType = "object" | "array" | "string" | "integer" | "number" | "boolean";
 
 /** The schema itself, or what it refers to. */
 export type Resolve = (schema: Schema) => Schema;
@@ -52,6 +52,11 @@ export type JsonObject = Record<string, unknown>;
 
 export function isObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** The value under a name, which may be one that every JavaScript object knows: "constructor". */
+export function ownValue<T>(map: Readonly<Record<string, T>> | undefined, name: string): T | undefined {
+  return map !== undefined && Object.hasOwn(map, name) ? map[name] : undefined;
 }
 
 /** The object's field if that is an object, else an empty one that is not part of it. */

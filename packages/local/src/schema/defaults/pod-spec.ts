@@ -1,7 +1,7 @@
 import { isObject, type JsonObject, objectsAt, textAt } from "../schema.ts";
 
 /** Defaults of a PodSpec, wherever it stands: in a pod or in a template. In place. */
-export function defaultPodSpec(spec: JsonObject): void {
+function defaultPodSpec(spec: JsonObject): void {
   for (const container of containersOf(spec)) defaultContainer(container, spec["hostNetwork"] === true);
   objectsAt(spec, "volumes").forEach(defaultVolume);
   setDefaults(spec, {
@@ -34,7 +34,7 @@ export function defaultTemplate(owner: JsonObject): void {
 }
 
 /** Every container, of whatever sort. */
-export function containersOf(spec: unknown): JsonObject[] {
+function containersOf(spec: unknown): JsonObject[] {
   return [
     ...objectsAt(spec, "initContainers"),
     ...objectsAt(spec, "containers"),

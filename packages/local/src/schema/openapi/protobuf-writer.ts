@@ -1,36 +1,40 @@
-/** The few parts of protobuf's wire format that an OpenAPI document needs. */
+/**
+ * The few parts of protobuf's wire format that an OpenAPI document needs. Contents are written first and then moved to make place for
+ * their length, all in one buffer.
+ */
 export class ProtobufWriter {
-  #bytes = new Uint8Array(256);
+  #bytes = new Uint8Array(64 * 1024);
   #length = 0;
 
   text(field: number, value: string): void {
     if (value === "") return;
-    const bytes = encoder.encode(value);
-    this.#tag(field, 2);
-    this.#block(bytes);
+    this.#delimited(field, () => {
+      // A UTF-16 unit takes three bytes of UTF-8 at most.
+      this.#reserve(value.length * 3);
+      this.#length += encoder.encodeInto(value, this.#bytes.subarray(this.#length)).written;
+    });
   }
 
-  /** A message within; its length is put before it when it is known. */
+  /** A message within this one. `write` is given this writer again. */
   message(field: number, write: (writer: ProtobufWriter) => void): void {
-    const inner = new ProtobufWriter();
-    write(inner);
-    this.#tag(field, 2);
-    this.#block(inner.finish());
+    this.#delimited(field, () => write(this));
   }
 
   finish(): Uint8Array {
-    return this.#bytes.subarray(0, this.#length);
+    return this.#bytes.slice(0, this.#length);
   }
 
-  #tag(field: number, wireType: number): void {
-    this.#varint(field * 8 + wireType);
-  }
-
-  #block(bytes: Uint8Array): void {
-    this.#varint(bytes.length);
-    this.#reserve(bytes.length);
-    this.#bytes.set(bytes, this.#length);
-    this.#length += bytes.length;
+  #delimited(field: number, write: () => void): void {
+    this.#varint(field * 8 + LENGTH_DELIMITED);
+    const start = this.#length;
+    write();
+    const end = this.#length;
+    const prefixBytes = varintLength(end - start);
+    this.#reserve(prefixBytes);
+    this.#bytes.copyWithin(start + prefixBytes, start, end);
+    this.#length = start;
+    this.#varint(end - start);
+    this.#length = end + prefixBytes;
   }
 
   #varint(value: number): void {
@@ -53,5 +57,11 @@ export class ProtobufWriter {
 }
 
 const encoder = new TextEncoder();
-
+const LENGTH_DELIMITED = 2;
 const VARINT_BYTES_MAX = 10;
+
+function varintLength(value: number): number {
+  let length = 1;
+  for (let rest = value; rest >= 128; rest = Math.floor(rest / 128)) length++;
+  return length;
+}

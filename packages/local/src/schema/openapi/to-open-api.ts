@@ -4,7 +4,7 @@ import { isObject, type JsonObject, type Schema } from "../schema.ts";
 export type Dialect = "v2" | "v3";
 
 /** Where a document has its schemas. */
-export const SCHEMAS_AT: Readonly<Record<Dialect, string>> = { v2: "#/definitions/", v3: "#/components/schemas/" };
+const SCHEMAS_AT: Readonly<Record<Dialect, string>> = { v2: "#/definitions/", v3: "#/components/schemas/" };
 
 export const INT_OR_STRING = "io.k8s.apimachinery.pkg.util.intstr.IntOrString";
 

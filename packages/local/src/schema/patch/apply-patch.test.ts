@@ -99,9 +99,18 @@ describe("refused", () => {
     expect(() => applyPatch(type, undefined, {}, MERGE)).toThrow("ConfigMap does not exist");
   });
 
-  test("to reach JavaScript's prototypes", () => {
-    const patch = [{ op: "add", path: "/__proto__/polluted", value: true }];
-    expect(() => patched(deployment, patch, JSON_PATCH)).toThrow();
+  test.each([
+    [JSON_PATCH, '[{ "op": "add", "path": "/__proto__/polluted", "value": true }]'],
+    [MERGE, '{ "__proto__": { "polluted": true } }'],
+    [MERGE, '{ "metadata": { "labels": { "__proto__": { "polluted": true } } } }'],
+    [STRATEGIC, '{ "spec": { "__proto__": { "polluted": true } } }'],
+  ])("%s to reach JavaScript's prototypes: %s", (contentType, patch) => {
+    expect(() => patched(deployment, JSON.parse(patch), contentType)).toThrow();
     expect(({} as Record<string, unknown>)["polluted"]).toBeUndefined();
+  });
+
+  test("nothing for its name: a label may be called as JavaScript's own fields are", () => {
+    const labels = { constructor: "a", toString: "b" };
+    expect(patched(deployment, { metadata: { labels } }, MERGE).metadata.labels).toEqual(labels);
   });
 });

@@ -21,6 +21,7 @@ export function applyPatch(
   contentType: string,
   options: PatchOptions = {},
 ): KubeObject {
+  assertNoPrototypes(patch);
   const [media = ""] = contentType.split(";");
   const sort = media.trim();
   if (APPLY.has(sort)) return serverSideApply(type, object, patch, options);
@@ -47,6 +48,15 @@ function unsupported(sorts: readonly string[]): ApiError {
   return ApiError.unsupportedMediaType(
     `the body of the request was in an unknown format - accepted media types include: ${sorts.join(", ")}`,
   );
+}
+
+/** "__proto__" is a name like any other in JSON; set on an object of JavaScript it would change all of them. */
+function assertNoPrototypes(value: unknown): void {
+  if (Array.isArray(value)) value.forEach(assertNoPrototypes);
+  else if (isObject(value)) {
+    if (Object.hasOwn(value, "__proto__")) throw ApiError.badRequest('error decoding patch: "__proto__" is no field');
+    Object.values(value).forEach(assertNoPrototypes);
+  }
 }
 
 function assertPatch(patch: unknown): Record<string, unknown> {

@@ -1,4 +1,4 @@
-import { isObject, type JsonObject, type Schema, sameJson } from "../schema.ts";
+import { isObject, type JsonObject, ownValue, type Schema, sameJson } from "../schema.ts";
 import { fieldSchema, isAtomicField, itemKey, itemSchema, listTypeOf } from "./schema-view.ts";
 
 /**
@@ -32,7 +32,7 @@ export function changedFields(schema: Schema, old: unknown, value: unknown): Fie
 
 /** The value that a key of a tree stands for; undefined when there is none. */
 export function childAt(schema: Schema, value: unknown, key: string): unknown {
-  if (key.startsWith("f:")) return isObject(value) ? value[key.slice(2)] : undefined;
+  if (key.startsWith("f:")) return isObject(value) ? ownValue(value, key.slice(2)) : undefined;
   if (!Array.isArray(value)) return undefined;
   if (key.startsWith("v:")) return value.find((item) => `v:${JSON.stringify(item)}` === key);
   return value.find((item) => isObject(item) && itemKey(schema, item) === key);

@@ -2,7 +2,7 @@ import { resolveDefinition } from "../definitions/definitions.ts";
 import { BuiltInType } from "../kinds/built-in-type.ts";
 import { CustomType } from "../kinds/custom-type.ts";
 import type { ResourceType } from "../resource-type.ts";
-import { isObject, type JsonObject, type Schema } from "../schema.ts";
+import { isObject, type JsonObject, ownValue, type Schema } from "../schema.ts";
 
 const UNKNOWN: Schema = { "x-kubernetes-preserve-unknown-fields": true };
 const METADATA: Schema = { $ref: "meta/v1.ObjectMeta" };
@@ -18,7 +18,7 @@ export function rootSchema(type: ResourceType, apiVersion: string): Schema {
 /** The schema of a field; of what is not described anything may be true. */
 export function fieldSchema(schema: Schema, name: string): Schema {
   const actual = resolveDefinition(schema);
-  const found = actual.properties?.[name];
+  const found = ownValue(actual.properties, name);
   if (found !== undefined) return found;
   return isObject(actual.additionalProperties) ? actual.additionalProperties : UNKNOWN;
 }

@@ -1,4 +1,4 @@
-import { isObject, type JsonObject, type Schema } from "../schema.ts";
+import { isObject, type JsonObject, ownValue, type Schema } from "../schema.ts";
 
 /** Sets the defaults of a structural schema, in place. null counts as absent where it is not allowed. */
 export function applySchemaDefaults(schema: Schema, object: JsonObject): void {
@@ -10,7 +10,7 @@ export function applySchemaDefaults(schema: Schema, object: JsonObject): void {
   }
   if (!isObject(schema.additionalProperties)) return;
   for (const [name, value] of Object.entries(object)) {
-    if (schema.properties?.[name] === undefined) below(schema.additionalProperties, value);
+    if (ownValue(schema.properties, name) === undefined) below(schema.additionalProperties, value);
   }
 }
 

@@ -29,7 +29,7 @@ export function isBase64(text: string): boolean {
 }
 
 /** "10.0.0.0/8", "fd00::/64". */
-export function isCidr(text: string): boolean {
+function isCidr(text: string): boolean {
   const slash = text.indexOf("/");
   const family = isIP(text.slice(0, Math.max(slash, 0)));
   const bits = text.slice(slash + 1);

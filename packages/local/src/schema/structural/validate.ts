@@ -1,4 +1,4 @@
-import { isObject, type Resolve, type Schema, sameJson } from "../schema.ts";
+import { isObject, ownValue, type Resolve, type Schema, sameJson } from "../schema.ts";
 import { FieldErrors } from "../validation/field-errors.ts";
 import { formatIsWrong } from "./formats.ts";
 
@@ -151,13 +151,13 @@ function validateObject(
   if (schema.maxProperties !== undefined && count > schema.maxProperties)
     errors.tooMany(path, count, schema.maxProperties);
   for (const name of schema.required ?? []) {
-    const value = object[name];
+    const value = ownValue(object, name);
     const empty = value === "" || (Array.isArray(value) && value.length === 0);
     if (value === undefined || (empty && context.builtIn)) errors.required(at(path, name));
   }
   for (const [name, value] of Object.entries(object)) {
     if (value === undefined) continue;
-    const property = schema.properties?.[name];
+    const property = ownValue(schema.properties, name);
     if (property !== undefined) validateValue(property, value, at(path, name), errors, context);
     else if (isObject(schema.additionalProperties)) {
       validateValue(schema.additionalProperties, value, at(path, name), errors, context);

@@ -37,7 +37,7 @@ interface PodSummary {
 }
 
 /** kubectl's STATUS: the first thing that keeps the pod from running, else its phase. */
-export function summaryOf(pod: KubeObject): PodSummary {
+function summaryOf(pod: KubeObject): PodSummary {
   const status = objectAt(pod, "status");
   const init = initSummary(pod);
   let summary: PodSummary = init.summary;
