@@ -136,3 +136,11 @@ function succeeded(argv: readonly string[], result: CommandResult): string {
   if (result.code !== 0) throw new Error(describeFailure(argv, result));
   return result.stdout;
 }
+
+/** Of the kubectl that the tests use: 20 is 1.20, which has fewer commands than later ones. */
+export async function kubectlMinor(): Promise<number> {
+  const { clientVersion } = JSON.parse(await mustRun([KUBECTL, "version", "--client", "-o", "json"])) as {
+    clientVersion: { minor: string };
+  };
+  return Number.parseInt(clientVersion.minor, 10);
+}
