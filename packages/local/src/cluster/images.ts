@@ -1,6 +1,6 @@
-import { chmodSync, constants, copyFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import type { ImageTable } from "../node/types.ts";
+import type { ImageDefinition, ImageTable } from "../node/types.ts";
 import type { ConfiguredImage } from "./cluster-config.ts";
 
 /** How this project's programs are started: the executable, or the runtime and the main file. */
@@ -9,6 +9,13 @@ export interface OwnPrograms {
   /** The sample application. */
   readonly demo: readonly string[];
 }
+
+interface MountedPrograms extends OwnPrograms {
+  readonly mounts: NonNullable<ImageDefinition["mounts"]>;
+}
+
+/** Where containers find this project's executable, when there is one. */
+const EXECUTABLE = "/usr/local/lib/bowline/bowline";
 
 /** Registries and prefixes under which the same images go. */
 const prefixes = (name: string): readonly string[] =>
@@ -20,7 +27,7 @@ const prefixes = (name: string): readonly string[] =>
  */
 export function makeImageTable(dir: string, own: OwnPrograms, configured: readonly ConfiguredImage[]): ImageTable {
   rmSync(dir, { recursive: true, force: true });
-  const programs = readableByAll(dir, own);
+  const programs = mounted(own);
   const builtIn = [proxyImages, controllerImages, demoImages].flatMap((images) => images(dir, programs));
   const entries = [...configured, ...builtIn].map((definition) => ({
     definition,
@@ -35,20 +42,20 @@ export function makeImageTable(dir: string, own: OwnPrograms, configured: readon
 }
 
 /**
- * Containers of any user run the executable, which may lie where only its owner may look, so they get a copy. Sources run where
- * they are.
+ * Containers of any user run the executable, which may lie where only its owner may look, so it is mounted into them.
+ * Sources run where they are.
  */
-function readableByAll(dir: string, own: OwnPrograms): OwnPrograms {
+function mounted(own: OwnPrograms): MountedPrograms {
   const [executable = "", ...args] = own.bowline;
-  if (args.length > 0) return own;
-  const copy = join(dir, "bin/bowline");
-  mkdirSync(dirname(copy), { recursive: true });
-  copyFileSync(executable, copy, constants.COPYFILE_FICLONE);
-  chmodSync(copy, 0o755);
-  return { bowline: [copy], demo: [copy, ...own.demo.slice(1)] };
+  if (args.length > 0) return { ...own, mounts: [] };
+  return {
+    bowline: [EXECUTABLE],
+    demo: [EXECUTABLE, ...own.demo.slice(1)],
+    mounts: [{ source: executable, target: EXECUTABLE }],
+  };
 }
 
-function proxyImages(dir: string, own: OwnPrograms): ConfiguredImage[] {
+function proxyImages(dir: string, own: MountedPrograms): ConfiguredImage[] {
   const layer = join(dir, "proxy");
   const proxy = "/usr/lib/linkerd/linkerd2-proxy";
   const init = "/usr/lib/linkerd/linkerd2-proxy-init";
@@ -58,12 +65,12 @@ function proxyImages(dir: string, own: OwnPrograms): ConfiguredImage[] {
   writeProgram(layer, "/usr/local/bin/proxy-init", [...own.bowline, "proxy-init"]);
   writeProgram(layer, "/usr/local/bin/bowline", own.bowline);
   return [
-    ...prefixes("proxy").map((image) => ({ image, command: [proxy], layers: [layer] })),
-    ...prefixes("proxy-init").map((image) => ({ image, command: [init], layers: [layer] })),
+    ...prefixes("proxy").map((image) => ({ image, command: [proxy], layers: [layer], mounts: own.mounts })),
+    ...prefixes("proxy-init").map((image) => ({ image, command: [init], layers: [layer], mounts: own.mounts })),
   ];
 }
 
-function controllerImages(dir: string, own: OwnPrograms): ConfiguredImage[] {
+function controllerImages(dir: string, own: MountedPrograms): ConfiguredImage[] {
   const layer = join(dir, "controller");
   const program = "/usr/local/bin/bowline";
   writeProgram(layer, program, own.bowline);
@@ -71,11 +78,12 @@ function controllerImages(dir: string, own: OwnPrograms): ConfiguredImage[] {
     image,
     command: [program],
     layers: [layer],
+    mounts: own.mounts,
   }));
 }
 
 /** Ours, and the names under which the emoji application of Linkerd's documents is known. */
-function demoImages(dir: string, own: OwnPrograms): ConfiguredImage[] {
+function demoImages(dir: string, own: MountedPrograms): ConfiguredImage[] {
   const layer = join(dir, "demo");
   const parts = ["web", "emoji", "voting", "vote-bot"].map((part) => ({
     part,
@@ -88,8 +96,14 @@ function demoImages(dir: string, own: OwnPrograms): ConfiguredImage[] {
       image,
       command: ["/usr/local/bin/demo"],
       layers: [layer],
+      mounts: own.mounts,
     })),
-    ...parts.map(({ part, program }) => ({ image: `*/emojivoto-${part}`, command: [program], layers: [layer] })),
+    ...parts.map(({ part, program }) => ({
+      image: `*/emojivoto-${part}`,
+      command: [program],
+      layers: [layer],
+      mounts: own.mounts,
+    })),
   ];
 }
 

@@ -1,6 +1,5 @@
 import { spawn } from "node:child_process";
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
 import { type KubeConfig, loadKubeConfig } from "@bowline/kube";
 import { type ClusterConfig, DEFAULT_CONFIG, parseClusterConfig } from "./cluster-config.ts";
 import { recordDaemon, runningDaemon } from "./daemon-process.ts";
@@ -49,7 +48,6 @@ export async function clusterUp(options: UpOptions): Promise<UpResult> {
   const missing = missingTools();
   if (missing !== null) throw new Error(missing);
   mkdirSync(paths.stateDir, { recursive: true });
-  assertEnterable(paths.stateDir);
   writeFileSync(paths.settingsFile, `${JSON.stringify(settingsFor(options), null, 2)}\n`);
   rmSync(paths.kubeconfig, { force: true });
   const log = openSync(paths.logFile, "a");
@@ -66,17 +64,6 @@ export async function clusterUp(options: UpOptions): Promise<UpResult> {
   recordDaemon(paths.pidFile, child.pid);
   await waitUntilReady(options, () => readFileSync(paths.logFile, "utf8").slice(logStart));
   return { already: false, server: serverOf(paths) };
-}
-
-/** Containers run as any user, and some of what they run lies in the state directory. */
-function assertEnterable(stateDir: string): void {
-  for (let dir = stateDir; dir !== "/"; dir = dirname(dir)) {
-    if ((statSync(dir).mode & 0o001) === 0) {
-      throw new Error(
-        `state directory ${stateDir}: only some users may enter ${dir} (chmod o+x), but containers run as others, too`,
-      );
-    }
-  }
 }
 
 /** The daemon writes the kubeconfig once its API, its node and its controllers run. */
