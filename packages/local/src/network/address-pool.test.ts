@@ -18,6 +18,15 @@ test("or first, where asked for", () => {
   expect([pool.take(), pool.take(), pool.take()]).toEqual([4, 2, 5]);
 });
 
+test("a number's second owner can be told from its first", () => {
+  const pool = new AddressPool({ min: 2, max: 9, reuse: "first" });
+  pool.adopt(4);
+  const first = pool.take();
+  pool.release(first);
+  const again = pool.take();
+  expect([first, again, pool.wasUsedBefore(again), pool.wasUsedBefore(pool.take())]).toEqual([5, 5, true, false]);
+});
+
 test("numbers found in use are not given out, and new ones come after them", () => {
   const pool = new AddressPool({ min: 2, max: 9, reuse: "late" });
   pool.adopt(3);

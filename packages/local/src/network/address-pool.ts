@@ -14,6 +14,10 @@ export class AddressPool {
   readonly #reuse: "late" | "first";
   readonly #used = new Set<number>();
   readonly #freed: number[] = [];
+  /** Numbers that somebody else had before whoever has them now. */
+  readonly #again = new Set<number>();
+  /** In the first round, what is beyond it is new. */
+  #highest: number;
   #last: number;
 
   constructor(options: AddressPoolOptions) {
@@ -21,19 +25,28 @@ export class AddressPool {
     this.#max = options.max ?? HOST_NUMBER_MAX;
     this.#reuse = options.reuse;
     this.#last = this.#min - 1;
+    this.#highest = this.#last;
   }
 
   /** Marks a number that was found in use; the search for free ones goes on after the highest of them. */
   adopt(host: number): void {
     this.#used.add(host);
     this.#last = Math.max(this.#last, host);
+    this.#highest = this.#last;
   }
 
   /** Throws when all are in use. */
   take(): number {
     const host = this.#takeFreed() ?? this.#takeNext();
     this.#used.add(host);
+    if (host <= this.#highest) this.#again.add(host);
+    this.#highest = Math.max(this.#highest, host);
     return host;
+  }
+
+  /** Whether a number that was taken had, or may have had, an owner before. */
+  wasUsedBefore(host: number): boolean {
+    return this.#again.has(host);
   }
 
   release(host: number): void {

@@ -10,10 +10,10 @@ import {
   SERVICE_CIDR_V6,
 } from "./addresses.ts";
 import { NODE_LINK, netnsPath, nodeNamespaceName } from "./names.ts";
+import { linkUpLine, setNetSysctls } from "./namespace-settings.ts";
 import type { IpFamilies } from "./pod-network.ts";
 import { runIn, runIpBatch } from "./run-in-namespace.ts";
 import { rulesetOf, TABLE, transaction } from "./services/ruleset.ts";
-import { setNetSysctls } from "./sysctl.ts";
 
 /** A link of the node's namespace, as `ip -json link` shows it. */
 export interface NodeLink {
@@ -36,7 +36,7 @@ export async function openNodeNamespace(cluster: string, families: IpFamilies): 
   if (!existsSync(netns)) await runIpBatch(undefined, [`netns add ${name}`]);
   const links = await listLinks(netns);
   // First: links that come later take their settings from these.
-  setNetSysctls(netns, NODE_SYSCTLS);
+  setNetSysctls(netns, families === "dual" ? { ...NODE_SYSCTLS, "ipv6/conf/all/forwarding": "1" } : NODE_SYSCTLS);
   const isNew = !links.some((link) => link.ifname === NODE_LINK);
   await runIpBatch(netns, [...(isNew ? LINK_LINES : []), ...addressLines(families)]);
   await installRules(netns);
@@ -60,8 +60,8 @@ const LINK_LINES: readonly string[] = [
   "link set lo up",
   // Of a kind that pods need anyway: not every kernel has dummies.
   `link add ${NODE_LINK} type veth peer name ${NODE_LINK}-end`,
-  `link set ${NODE_LINK}-end addrgenmode none up`,
-  `link set ${NODE_LINK} addrgenmode none up`,
+  linkUpLine(`${NODE_LINK}-end`),
+  linkUpLine(NODE_LINK),
 ];
 
 /**
@@ -98,5 +98,4 @@ const NODE_SYSCTLS: Readonly<Record<string, string>> = {
   // The gateway's address is asked for on links that don't have it.
   "ipv4/conf/all/arp_ignore": "0",
   "ipv4/conf/default/arp_ignore": "0",
-  "ipv6/conf/all/forwarding": "1",
 };

@@ -1,10 +1,10 @@
 import { existsSync } from "node:fs";
 import { hostNumberOf, linkAddress, NODE_IP_V4, NODE_IP_V6, podAddresses } from "./addresses.ts";
 import { netnsPath, nodeNamespaceName, podNamespaceName, vethName } from "./names.ts";
+import { hasLink, linkUpLine, setNetSysctls } from "./namespace-settings.ts";
 import type { NodeLink } from "./node-namespace.ts";
 import type { IpFamilies } from "./pod-network.ts";
 import { runIn, runIpBatch } from "./run-in-namespace.ts";
-import { hasLink, setNetSysctls } from "./sysctl.ts";
 
 const POD_LINK = "eth0";
 /** Whose link address all of the node's ends have: that of 10.244.0.1. */
@@ -70,7 +70,8 @@ async function bringUp(netns: string, link: string, lines: readonly string[]): P
 function nodeEndLines({ uid }: PodPlace, [v4, v6]: readonly string[]): string[] {
   const veth = vethName(uid);
   const lines = [
-    `link set ${veth} addrgenmode none alias pod=${uid},ip=${v4} up`,
+    `link set ${veth} alias pod=${uid},ip=${v4}`,
+    linkUpLine(veth),
     `route replace ${v4}/32 dev ${veth} src ${NODE_IP_V4}`,
   ];
   if (v6 === undefined) return lines;
@@ -84,7 +85,7 @@ function nodeEndLines({ uid }: PodPlace, [v4, v6]: readonly string[]): string[] 
 function podEndLines([v4, v6]: readonly string[]): string[] {
   const lines = [
     "link set lo up",
-    `link set ${POD_LINK} addrgenmode none up`,
+    linkUpLine(POD_LINK),
     `addr replace ${v4}/32 dev ${POD_LINK}`,
     `route replace default via ${NODE_IP_V4} dev ${POD_LINK} onlink src ${v4}`,
   ];

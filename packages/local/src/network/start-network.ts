@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import type { Duplex } from "node:stream";
 import { AddressPool } from "./address-pool.ts";
 import { nodeAddresses, podAddresses } from "./addresses.ts";
+import { forgetAddress } from "./conntrack.ts";
 import { dialFrom } from "./dial.ts";
 import { netnsPath, nodeNamespaceName, podNamespaceName, runDirectory } from "./names.ts";
 import { openNodeNamespace } from "./node-namespace.ts";
@@ -107,6 +108,7 @@ class ClusterNetwork implements RunningNetwork {
     const place = known?.place ?? { uid, host: this.#addresses.take() };
     this.#pods.set(uid, { place, finished: false });
     try {
+      if (this.#addresses.wasUsedBefore(place.host)) await this.#forgetFlows(place);
       await createPodNamespace(this.#cluster, place, this.families);
     } catch (error) {
       await this.#leave(uid);
@@ -114,6 +116,11 @@ class ClusterNetwork implements RunningNetwork {
     }
     this.#pods.set(uid, { place, finished: true });
     return place;
+  }
+
+  async #forgetFlows({ host }: PodPlace): Promise<void> {
+    const ips = podAddresses(host, this.families);
+    await Promise.all(ips.map((ip) => forgetAddress(this.nodeNetns, ip)));
   }
 
   async #leave(uid: string): Promise<void> {

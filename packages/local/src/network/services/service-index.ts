@@ -6,7 +6,9 @@ const SERVICE_NAME_LABEL = "kubernetes.io/service-name";
 /** Services and their EndpointSlices, kept up to date, found by name and by address. */
 export class ServiceIndex {
   readonly #services = new Map<string, Service>();
-  readonly #slices = new Map<string, Map<string, EndpointSlice>>();
+  /** By their own names, and by their service's. */
+  readonly #slices = new Map<string, EndpointSlice>();
+  readonly #slicesOf = new Map<string, Map<string, EndpointSlice>>();
   readonly #keysByAddress = new Map<string, Set<string>>();
   readonly #handlers = new Set<() => void>();
   readonly #stops: readonly (() => void)[];
@@ -27,7 +29,7 @@ export class ServiceIndex {
   }
 
   slices(namespace: string, name: string): EndpointSlice[] {
-    return [...(this.#slices.get(`${namespace}/${name}`)?.values() ?? [])];
+    return [...(this.#slicesOf.get(`${namespace}/${name}`)?.values() ?? [])];
   }
 
   /** The services that have this address as their own or as an endpoint's. */
@@ -46,11 +48,10 @@ export class ServiceIndex {
     this.#handlers.clear();
   }
 
-  #onService({ type, object, old }: ClusterEvent<Service>): void {
+  #onService({ type, object }: ClusterEvent<Service>): void {
     const key = keyOf(object, object.metadata.name);
-    if (old !== undefined) this.#forgetAddresses(key, old.spec?.clusterIPs);
+    this.#forgetAddresses(key, this.#services.get(key)?.spec?.clusterIPs);
     if (type === "DELETED") {
-      this.#forgetAddresses(key, object.spec?.clusterIPs);
       this.#services.delete(key);
     } else {
       this.#services.set(key, object);
@@ -59,10 +60,15 @@ export class ServiceIndex {
     this.#changed();
   }
 
-  #onSlice({ type, object, old }: ClusterEvent<EndpointSlice>): void {
+  #onSlice({ type, object }: ClusterEvent<EndpointSlice>): void {
+    const key = keyOf(object, object.metadata.name);
+    const old = this.#slices.get(key);
     if (old !== undefined) this.#dropSlice(old);
-    if (type === "DELETED") this.#dropSlice(object);
-    else this.#addSlice(object);
+    this.#slices.delete(key);
+    if (type !== "DELETED") {
+      this.#slices.set(key, object);
+      this.#addSlice(object);
+    }
     this.#changed();
   }
 
@@ -70,8 +76,8 @@ export class ServiceIndex {
     const service = slice.metadata.labels?.[SERVICE_NAME_LABEL];
     if (service === undefined) return;
     const key = keyOf(slice, service);
-    const slices = this.#slices.get(key) ?? new Map<string, EndpointSlice>();
-    this.#slices.set(key, slices.set(slice.metadata.name, slice));
+    const slices = this.#slicesOf.get(key) ?? new Map<string, EndpointSlice>();
+    this.#slicesOf.set(key, slices.set(slice.metadata.name, slice));
     this.#rememberAddresses(key, addressesOf(slice));
   }
 
@@ -79,8 +85,8 @@ export class ServiceIndex {
     const service = slice.metadata.labels?.[SERVICE_NAME_LABEL];
     if (service === undefined) return;
     const key = keyOf(slice, service);
-    const slices = this.#slices.get(key);
-    if (slices?.delete(slice.metadata.name) && slices.size === 0) this.#slices.delete(key);
+    const slices = this.#slicesOf.get(key);
+    if (slices?.delete(slice.metadata.name) && slices.size === 0) this.#slicesOf.delete(key);
     this.#forgetAddresses(key, addressesOf(slice));
     // An address may be in two slices for a moment, while it moves from one to the other.
     for (const other of slices?.values() ?? []) this.#rememberAddresses(key, addressesOf(other));

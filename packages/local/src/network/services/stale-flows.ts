@@ -1,5 +1,4 @@
-import { isIPv6 } from "node:net";
-import { CommandError, runIn } from "../run-in-namespace.ts";
+import { forgetFlows } from "../conntrack.ts";
 import { type Backend, backendKey, type Translation } from "./translations.ts";
 
 /** UDP packets to a service that the kernel would go on translating as it did before. */
@@ -26,18 +25,11 @@ export function staleFlows(before: readonly Translation[], after: readonly Trans
   return [...lost, ...found.map(({ ip, port }) => ({ ip, port, backend: undefined }))];
 }
 
-/** Makes the kernel forget these flows. Does nothing where the machine has no `conntrack`: they expire by themselves. */
-export async function forgetFlows(netns: string, flows: readonly StaleFlow[]): Promise<void> {
-  if (flows.length === 0 || Bun.which("conntrack") === null) return;
+/** Makes the kernel forget them. */
+export async function forgetStaleFlows(netns: string, flows: readonly StaleFlow[]): Promise<void> {
   for (const { ip, port, backend } of flows) {
-    const family = isIPv6(ip) ? "ipv6" : "ipv4";
-    const argv = ["conntrack", "-D", "-f", family, "-p", "udp", "--orig-dst", ip, "--orig-port-dst", String(port)];
-    try {
-      await runIn(netns, backend === undefined ? argv : [...argv, "--dst-nat", backend.ip]);
-    } catch (error) {
-      // Exit code 1: there was none.
-      if (!(error instanceof CommandError && error.exitCode === 1)) throw error;
-    }
+    const service = ["-p", "udp", "--orig-dst", ip, "--orig-port-dst", String(port)];
+    await forgetFlows(netns, ip, backend === undefined ? service : [...service, "--dst-nat", backend.ip]);
   }
 }
 

@@ -1,7 +1,9 @@
 import { expect, test } from "bun:test";
+import { once } from "node:events";
 import { text } from "node:stream/consumers";
 import type { EndpointSlice } from "@bowline/kube";
 import { rejectionOf, waitFor } from "@bowline/testkit";
+import { setNetSysctls } from "../namespace-settings.ts";
 import type { IpFamilies, PodAttachment, RunningNetwork } from "../pod-network.ts";
 import { greeter, identity, TestNetwork, udpGreeter, within } from "../testing/test-network.ts";
 import { podWithHostPort, SLICES, service, slice, WatchedObjects } from "../testing/watched-objects.ts";
@@ -15,10 +17,10 @@ interface Lab extends AsyncDisposable {
   readonly b: PodAttachment;
 }
 
-async function lab(families: IpFamilies = "v4"): Promise<Lab> {
+async function lab(families: IpFamilies = "v4", addressReuse: "late" | "first" = "late"): Promise<Lab> {
   const cleanup = new AsyncDisposableStack();
   try {
-    const network = await cleanup.use(new TestNetwork()).start({ families });
+    const network = await cleanup.use(new TestNetwork()).start({ families, addressReuse });
     const api = new WatchedObjects();
     const failures: string[] = [];
     const services = startServices(api, network, { warn: (line) => failures.push(line) });
@@ -197,6 +199,38 @@ test("UDP clients that go on sending move to an endpoint that is there", async (
   } finally {
     socket.close();
   }
+});
+
+test("what a pod left behind does not lead to the next one with its address", async () => {
+  await using here = await lab("v4", "first");
+  const { api, client, a, b, network } = here;
+  const open = (socket: Bun.Socket): void => void socket.write("a stays");
+  const a9000 = { hostname: "0.0.0.0", port: 9000, socket: { open, data: () => {} } };
+  const staying = within(a.netns, () => Bun.listen(a9000));
+  using _a = { [Symbol.dispose]: () => staying.stop(true) };
+  using _b = greeter(b, "b", 9000);
+  const ports = [{ port: 9000, protocol: "TCP" }];
+  api.put("services", service("web", { clusterIPs: ["10.96.0.20"], ports: [{ port: 80 }] }));
+  api.put(SLICES, slice("web", { ports, endpoints: endpoints([a.ips[0]]) }));
+  const onePort = { "ipv4/ip_local_port_range": "40000 40000" };
+  setNetSysctls(client.netns, onePort);
+  await waitFor(() => network.dial(client.netns, "10.96.0.20", 80), { what: "a connection that nobody will end" });
+  api.put(SLICES, slice("web", { ports, endpoints: endpoints([b.ips[0]]) }));
+  const isB = async (): Promise<boolean> => {
+    const stream = await network.dial(network.nodeNetns, "10.96.0.20", 80);
+    const [said] = (await once(stream, "data")) as [Buffer];
+    stream.destroy();
+    return said.toString().startsWith("b ");
+  };
+  await waitFor(isB, { what: "b" });
+  await network.detach("a");
+  await network.detach("client");
+  const client2 = await network.attach(identity("client2"));
+  const c = await network.attach(identity("c"));
+  expect([client2.ips, c.ips]).toEqual([client.ips, a.ips]);
+  using _c = greeter(c, "c", 9000);
+  setNetSysctls(client2.netns, onePort);
+  expect(await greeting(here, client2.netns, "10.96.0.20")).toStartWith("b ");
 });
 
 test("a daemon that comes later replaces the rules of the one before", async () => {

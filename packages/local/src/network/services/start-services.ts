@@ -4,7 +4,7 @@ import type { PodNetwork } from "../pod-network.ts";
 import { runIn } from "../run-in-namespace.ts";
 import { type Ruleset, rulesetOf, transaction } from "./ruleset.ts";
 import { ServiceIndex } from "./service-index.ts";
-import { forgetFlows, staleFlows } from "./stale-flows.ts";
+import { forgetStaleFlows, staleFlows } from "./stale-flows.ts";
 import { hostPortTranslations, serviceTranslations, type Translation } from "./translations.ts";
 
 /** Changes come in bursts (a rollout, a restart); this much later one transaction brings all of them. */
@@ -104,7 +104,7 @@ class ServiceRules implements RunningServices {
       this.#inForce = ruleset;
       const before = this.#translations;
       this.#translations = translations;
-      await forgetFlows(this.#network.nodeNetns, staleFlows(before, translations));
+      await forgetStaleFlows(this.#network.nodeNetns, staleFlows(before, translations));
       return true;
     } catch (error) {
       this.#inForce = null;

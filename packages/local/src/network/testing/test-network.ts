@@ -1,11 +1,15 @@
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { NetNamespaceHandle } from "@bowline/sys";
 import { NETNS_DIR } from "../names.ts";
 import type { NetworkOptions, PodAttachment, PodIdentity, RunningNetwork } from "../pod-network.ts";
 import { removeNetwork } from "../remove-network.ts";
 import { startNetwork } from "../start-network.ts";
 
+/** The pid tells a later run whether the owner is still there. */
+const OWNED_NAME = /^bowline-(t([0-9]+)-[0-9]+)(\.|$)/;
+
 let count = 0;
+let swept: Promise<unknown> | null = null;
 
 /** Networks under a name of the test's own, all of which is gone when it is disposed. */
 export class TestNetwork implements AsyncDisposable {
@@ -14,6 +18,8 @@ export class TestNetwork implements AsyncDisposable {
 
   /** A daemon's view of the network; the second sees what the first one left. */
   async start(options: Partial<NetworkOptions> = {}): Promise<RunningNetwork> {
+    swept ??= removeLeftovers();
+    await swept;
     const network = await startNetwork({ families: "v4", ...options, name: this.name });
     this.#running.push(network);
     return network;
@@ -28,6 +34,16 @@ export class TestNetwork implements AsyncDisposable {
     await removeNetwork(this.name);
     if (this.namespaces().length > 0) throw new Error(`left behind: ${this.namespaces().join()}`);
   }
+}
+
+/** What test runs that were killed have left. */
+function removeLeftovers(): Promise<unknown> {
+  const all = existsSync(NETNS_DIR) ? readdirSync(NETNS_DIR) : [];
+  const abandoned = all.flatMap((namespace) => {
+    const [, name, pid] = OWNED_NAME.exec(namespace) ?? [];
+    return name !== undefined && !existsSync(`/proc/${pid}`) ? [name] : [];
+  });
+  return Promise.all([...new Set(abandoned)].map((name) => removeNetwork(name)));
 }
 
 /** What attach() has to know of a pod, and nothing more. */
