@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -14,19 +14,18 @@ import {
 /** Another version than the machine's may be tried: what faces kubectl must work with old ones and new ones. */
 const KUBECTL = process.env["BOWLINE_TEST_KUBECTL"] ?? "kubectl";
 const ROOT = new URL("../..", import.meta.url).pathname;
-/** One executable for a whole run of the tests: it starts in half the time that the sources need. */
+/** Where executables of tests lie; the next run replaces this one's, which goes on running. */
+const EXECUTABLE = join(ROOT, ".tsbuild/test-cluster/bowline");
+/** One for a whole run of the tests: it starts in half the time that the sources need. */
 let executable: Promise<string> | null = null;
 
 /** Path of an executable built from the sources as they are. */
 function bowlineExecutable(): Promise<string> {
   executable ??= (async () => {
-    const dir = mkdtempSync(join(tmpdir(), "bowline-test-"));
-    // The proxies' users must be able to run it.
-    chmodSync(dir, 0o755);
-    process.once("exit", () => rmSync(dir, { recursive: true, force: true }));
-    const path = join(dir, "bowline");
-    await mustRun([process.execPath, "run", join(ROOT, "scripts/build.ts"), path]);
-    return path;
+    const draft = `${EXECUTABLE}-${process.pid}`;
+    await mustRun([process.execPath, "run", join(ROOT, "scripts/build.ts"), draft]);
+    renameSync(draft, EXECUTABLE);
+    return EXECUTABLE;
   })();
   return executable;
 }
