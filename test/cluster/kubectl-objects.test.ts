@@ -44,7 +44,7 @@ beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), "bowline-objects-"));
   writeFileSync(join(dir, "app.yaml"), APP);
   await cluster.apply(APP);
-  await cluster.run("rollout status deploy/web --timeout=20s");
+  await cluster.run("rollout status deploy/web --timeout=30s");
 }, 60_000);
 
 afterAll(async () => {
@@ -76,7 +76,7 @@ function tests(name: string, rows: readonly Row[]): void {
   describe(name, () => {
     for (const row of rows) {
       const args = typeof row.args === "string" ? row.args : row.args.join(" ");
-      test(args, () => check(row), 40_000);
+      test(args, () => check(row), 60_000);
     }
   });
 }
@@ -292,10 +292,10 @@ tests("change", [
   { args: "set selector svc/named app=web", says: "selector updated" },
   { args: "scale deploy web --replicas=3 --current-replicas=2", says: "deployment.apps/web scaled" },
   { args: "scale deploy web --replicas=9 --current-replicas=2", says: "Expected replicas to be 2, was 3", fails: true },
-  { args: "rollout status deploy/web --timeout=20s", says: "successfully rolled out" },
-  { args: "wait deploy/web --for=condition=Available --timeout=5s", says: "condition met" },
+  { args: "rollout status deploy/web --timeout=30s", says: "successfully rolled out" },
+  { args: "wait deploy/web --for=condition=Available --timeout=30s", says: "condition met" },
   {
-    args: ["wait", "deploy/web", "--for=jsonpath={.status.readyReplicas}=3", "--timeout=10s"],
+    args: ["wait", "deploy/web", "--for=jsonpath={.status.readyReplicas}=3", "--timeout=30s"],
     says: "condition met",
     since: 23,
   },
@@ -308,19 +308,19 @@ tests("change", [
 
 tests("rollout", [
   { args: "apply -f -", says: "deployment.apps/web configured", input: APP },
-  { args: "rollout status deploy/web --timeout=20s", says: "successfully rolled out" },
+  { args: "rollout status deploy/web --timeout=30s", says: "successfully rolled out" },
   { args: "rollout history deploy/web", says: /REVISION +CHANGE-CAUSE\n(\d+ +<none>\n){2,}/ },
   { args: "rollout restart deploy/web", says: "deployment.apps/web restarted" },
-  { args: "rollout status deploy/web --timeout=20s", says: "successfully rolled out" },
+  { args: "rollout status deploy/web --timeout=30s", says: "successfully rolled out" },
   { args: "rollout pause deploy/web", says: "deployment.apps/web paused" },
   { args: "rollout pause deploy/web", says: "is already paused", fails: true },
   { args: "set image deploy/web main=web:3", says: "updated" },
   { args: "rollout restart deploy/web", says: "can't restart paused deployment", fails: true },
   { args: "rollout resume deploy/web", says: "deployment.apps/web resumed" },
-  { args: "rollout status deploy/web --timeout=20s", says: "successfully rolled out" },
+  { args: "rollout status deploy/web --timeout=30s", says: "successfully rolled out" },
   { args: "get pods -l app=web -o jsonpath={.items[*].spec.containers[0].image}", says: "web:3" },
   { args: "rollout undo deploy/web", says: "deployment.apps/web rolled back" },
-  { args: "rollout status deploy/web --timeout=20s", says: "successfully rolled out" },
+  { args: "rollout status deploy/web --timeout=30s", says: "successfully rolled out" },
   { args: "get deploy web -o jsonpath={.spec.template.spec.containers[0].image}", says: /^web:1$/ },
   { args: "rollout undo deploy/web --to-revision=1000", says: "unable to find", fails: true },
 ]);
@@ -361,7 +361,7 @@ test("diff shows what apply would change", async () => {
   const { code, stdout } = await cluster.tryKubectl(["diff", "-f", "-"], { input: APP.replace("red", "yellow") });
   expect(code).toBe(1);
   expect(stdout).toMatch(/^- {2}color: \w+\n\+ {2}color: yellow$/m);
-}, 20_000);
+}, 60_000);
 
 test("edit", async () => {
   const editor = join(dir, "editor");
@@ -375,7 +375,7 @@ test("edit", async () => {
   const wrong = await edit("s/  replicas: .*/  replicas: two/", "deploy", "web");
   expect(wrong.code).not.toBe(0);
   expect(wrong.stderr).toContain('deployments.apps "web"');
-}, 20_000);
+}, 60_000);
 
 test("a kustomization is applied and deleted", async () => {
   const kustomization = {
@@ -389,10 +389,10 @@ test("a kustomization is applied and deleted", async () => {
   writeFileSync(join(folder, "app.yaml"), APP);
   writeFileSync(join(folder, "kustomization.yaml"), JSON.stringify(kustomization));
   expect(await cluster.run(`apply -k ${folder}`)).toMatch(/configmap\/k-generated-\w+ created/);
-  await cluster.run("rollout status deploy/k-web -n other --timeout=20s");
+  await cluster.run("rollout status deploy/k-web -n other --timeout=30s");
   await cluster.run(`delete -k ${folder}`);
   expect(await cluster.run("get deploy,svc -n other -o name")).toBe("");
-}, 40_000);
+}, 60_000);
 
 test("watches print changes as they come", async () => {
   await using watch = cluster.spawnKubectl(["get", "cm", "-w", "-l", "watched=yes", "-o", "name"]);
@@ -407,7 +407,7 @@ test("watches print changes as they come", async () => {
   await cluster.run("label cm watched watched-");
   await cluster.run("delete cm watched");
   expect(table.stdout()).toMatch(/^NAME +READY +UP-TO-DATE +AVAILABLE +AGE\n/);
-}, 30_000);
+}, 60_000);
 
 tests("events", [
   {
@@ -427,10 +427,10 @@ tests("delete", [
   { args: "delete deploy web --cascade=orphan", says: 'deployment.apps "web" deleted', since: 20 },
   { args: "delete deploy web --ignore-not-found", says: /^/ },
   { args: "delete rs -l app=web", says: "deleted" },
-  { args: "wait pods -l app=web --for=delete --timeout=20s", says: /^/, since: 21 },
+  { args: "wait pods -l app=web --for=delete --timeout=30s", says: /^/, since: 21 },
   { args: "delete deploy,svc -l app=web", says: 'service "web" deleted' },
   { args: ["run", "box", "--image=box", "--restart=Never", "--command", "--", ...IDLE], says: "pod/box created" },
-  { args: "wait pod/box --for=condition=Ready --timeout=10s", says: "met" },
+  { args: "wait pod/box --for=condition=Ready --timeout=30s", says: "met" },
   { args: "delete pod box --force --grace-period=0", says: 'pod "box" force deleted' },
   { args: "get pod box", says: "not found", fails: true },
   { args: "create cm inside -n other", says: "created" },
