@@ -2,6 +2,9 @@ import { basename } from "node:path";
 import { findCommand, type Invocation } from "./commands.ts";
 import type { Io } from "./io.ts";
 
+/** 128 and SIGPIPE's number: as of a program that the signal ends, which this runtime ignores. */
+const READER_GONE_EXIT_CODE = 141;
+
 /**
  * The one executable. Each subcommand's code is imported when it is called for, so that `proxy-init` does not pay for
  * the proxy, nor the proxy for the command line.
@@ -22,6 +25,15 @@ const io: Io = {
   stdin: () => Bun.stdin.text(),
 };
 
+/** `bowline install | head` wants no more than head does; what can't be told on stderr is no reason to end. */
+function endWhenUnread(): void {
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") process.exit(READER_GONE_EXIT_CODE);
+    process.stderr.write(`Error: writing the output: ${error.message}\n`, () => process.exit(1));
+  });
+  process.stderr.on("error", () => undefined);
+}
+
 async function run(invocation: Invocation): Promise<number> {
   switch (invocation.command) {
     case "proxy-init": {
@@ -40,6 +52,7 @@ async function run(invocation: Invocation): Promise<number> {
       return code;
     }
     case "program": {
+      endWhenUnread();
       const { runProgram } = await import("./program.ts");
       return runProgram(invocation.args, io);
     }

@@ -8,6 +8,7 @@ import { register as registerControllers } from "./controllers.ts";
 import { register as registerDataPlane } from "./data-plane.ts";
 import { register as registerDemoApp } from "./demo-app.ts";
 import { register as registerDiagnostics } from "./diagnostics/register.ts";
+import { findExtension, runExtension } from "./extension.ts";
 import { register as registerInject } from "./inject/register.ts";
 import { register as registerInstall } from "./install/register.ts";
 import { CommandFailure, type Io } from "./io.ts";
@@ -37,6 +38,9 @@ const GROUPS: readonly ((program: Command, io: Io) => void)[] = [
 export async function runProgram(args: readonly string[], io: Io): Promise<number> {
   const program = buildProgram(io);
   try {
+    const [name = "", ...rest] = args;
+    const extension = isCommand(program, name) ? null : findExtension(name, io.env);
+    if (extension !== null) return await runExtension(extension, rest, io.env);
     await program.parseAsync(args.length === 0 ? ["help"] : [...args], { from: "user" });
     return 0;
   } catch (error) {
@@ -65,6 +69,10 @@ export function buildProgram(io: Io): Command {
     .showHelpAfterError("(add --help for the flags)");
   for (const register of GROUPS) register(program, io);
   return program;
+}
+
+function isCommand({ commands }: Command, name: string): boolean {
+  return name === "help" || commands.some((command) => command.name() === name || command.aliases().includes(name));
 }
 
 function collect(value: string, earlier: readonly string[]): string[] {

@@ -66,6 +66,9 @@ function registerStatus(local: Command, io: Io): void {
   clusterCommand(local, "status", "say whether the cluster runs, and what in it; exit code 1 unless it runs")
     .option("-o, --output <format>", "text or json", "text")
     .action(async (flags: ClusterFlags & { output: string }) => {
+      if (!["text", "json"].includes(flags.output)) {
+        throw new CommandFailure(`-o ${flags.output}: the formats are text and json`);
+      }
       const { clusterPaths, clusterStatus } = await import("@bowline/local");
       const status = await clusterStatus(clusterPaths(flags.name, flags.stateDir));
       if (flags.output === "json") io.out(`${JSON.stringify(status, null, 2)}\n`);

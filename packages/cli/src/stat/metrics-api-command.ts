@@ -37,6 +37,11 @@ export function registerMetricsApi(program: Command): void {
       if (flags.logFormat !== "plain" && flags.logFormat !== "json") {
         throw new CommandFailure(`--log-format ${flags.logFormat}: plain or json`);
       }
+      if (flags.prometheusUrl !== undefined && !/^https?:$/.test(URL.parse(flags.prometheusUrl)?.protocol ?? "")) {
+        throw new CommandFailure(
+          `--prometheus-url ${flags.prometheusUrl}: not a URL such as http://prometheus.monitoring:9090`,
+        );
+      }
       const { host, port } = addressOf("--addr", flags.addr);
       const exitCode = await runMetricsApi({
         host,
