@@ -23,7 +23,12 @@ function bindMount(mount: VolumeMount, volumes: PodVolumes, env: ReadonlyMap<str
   const subPath = mount.subPathExpr === undefined ? mount.subPath : expandVariables(mount.subPathExpr, env);
   const source = subPath === undefined || subPath === "" ? root : resolveSubPath(root, subPath);
   const target = normalize(`/${mount.mountPath}`).replace(/(?<=.)\/$/, "");
-  return { source, target, readOnly: mount.readOnly === true, directory: statSync(source).isDirectory() };
+  return {
+    source,
+    target,
+    readOnly: mount.readOnly === true || volumes.isReadOnly(mount.name),
+    directory: statSync(source).isDirectory(),
+  };
 }
 
 /** A link within a volume must not lead out of it, or a pod could mount what it may not see. */

@@ -40,6 +40,11 @@ export class PodVolumes {
     return this.#paths.get(name);
   }
 
+  /** Whether only the node writes to a volume, whatever a container asks for: as in Kubernetes, all that comes out of the cluster. */
+  isReadOnly(name: string): boolean {
+    return this.#projections.has(name);
+  }
+
   /** When a service account token must be renewed; undefined without any. */
   get refreshAtMs(): number | undefined {
     return this.#tokens.refreshAtMs;
