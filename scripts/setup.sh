@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 declare -A packages=(
   [npm]="nodejs npm"
   [base]="nodejs npm iptables nftables iproute2 curl procps"
-  [demo]="kubernetes-client util-linux mount"
+  [demo]="kubernetes-client util-linux mount conntrack"
   [test]="kubernetes-client util-linux mount nginx-light haproxy prometheus python3 conntrack openssl nghttp2-client nghttp2-server"
   [bench]="nginx-light libnginx-mod-stream haproxy wrk nghttp2-client nghttp2-proxy gcc libc6-dev procps"
 )
