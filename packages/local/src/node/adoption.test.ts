@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Pod } from "@bowline/kube";
+import { childOf, commandLine, markOf } from "./container/process.ts";
 import { removePods } from "./remove-pods.ts";
 import { shell, TestNode, UNTIL_TERM } from "./testing/test-node.ts";
 
@@ -79,23 +80,45 @@ test("a main container goes on after its init container ended unseen", async () 
 test("a supervisor that was killed takes its container along, and it starts again", async () => {
   await using node = await TestNode.start();
   const securityContext = { runAsUser: 12345 };
-  await node.run("killed", { main: { command: ["sh", "-c", "while :; do sleep 1000; done"], securityContext } });
+  await node.run("killed", { main: { command: ["sleep", "1000"], securityContext } });
   await node.untilReady("killed");
-  const uid = node.pod("killed").metadata.uid ?? "";
-  const supervisor = readFileSync(join(node.podsDir, uid, "containers/main/0/pid"), "utf8").trim();
-  const main = readFileSync(`/proc/${supervisor}/task/${supervisor}/children`, "utf8").trim();
-  expect(main).toMatch(/^\d+$/);
+  const directory = join(node.podsDir, node.pod("killed").metadata.uid ?? "", "containers/main/0");
+  const supervisor = Number(readFileSync(join(directory, "pid"), "utf8"));
+  const main = childOf(supervisor)!;
+  await node.until("the command runs", () => commandLine(main)[0] === "sleep");
   await node.stopNode();
-  process.kill(Number(supervisor), "SIGKILL");
-  await node.until("the container has ended", () => !existsSync(`/proc/${main}`));
-  await node.until("nothing runs", () => node.processes().length === 0);
+  process.kill(supervisor, "SIGKILL");
+  await node.until("the container has ended", () => markOf(main) === undefined);
+  // A container that the kernel does not end with its supervisor is found by what was noted of it.
+  await using orphan = Bun.spawn(["sleep", "1000"], { stdio: ["ignore", "ignore", "ignore"] });
+  writeFileSync(join(directory, "main"), Object.values(markOf(orphan.pid) ?? {}).join(" "));
   await node.startNode();
+  expect(await orphan.exited).toBe(137);
   await node.until("a restart", () => node.status("killed", "main").restartCount === 1);
   await node.untilReady("killed");
-  expect(node.status("killed", "main").lastState?.terminated).toMatchObject({
-    exitCode: 137,
-    reason: "ContainerStatusUnknown",
-  });
+  const { lastState } = node.status("killed", "main");
+  expect(lastState?.terminated).toMatchObject({ exitCode: 137, reason: "ContainerStatusUnknown" });
+});
+
+test("a container whose logger has gone gets another", async () => {
+  await using node = await TestNode.start();
+  const path = sharedDirectory(node, "told");
+  const main = { command: ["sh", "-c", `echo before; ${untilTold(0)}`], ...shared };
+  await node.run("mute", { main }, { volumes: [{ name: "shared", hostPath: { path } }], restartPolicy: "Never" });
+  await node.untilReady("mute");
+  const uid = node.pod("mute").metadata.uid ?? "";
+  await node.until(
+    "the first line",
+    () => readFileSync(join(node.podsDir, uid, "containers/main/0/log"), "utf8") !== "",
+  );
+  await node.stopNode();
+  process.kill(Number(readFileSync(join(node.podsDir, uid, "containers/main/0/logger"), "utf8")), "SIGKILL");
+  await node.until("the logger has ended", () => node.processes().length === 1);
+  await node.startNode();
+  await node.until("a new logger", () => node.processes().length === 2);
+  writeFileSync(join(path, "end"), "");
+  await node.untilPhase("mute", "Succeeded");
+  expect(await node.log("mute")).toBe("before\ntold to end\n");
 });
 
 test("a pod that lost its network, as by switching off the machine, begins again with its init containers", async () => {

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { isRunActive, killRun } from "../container/run.ts";
+import { isRunActive, killRun } from "../container/run-processes.ts";
 import { unmountBelow } from "../volume/mount-table.ts";
 
 const POLL_MS = 10;
