@@ -44,6 +44,8 @@ export function peerTemplate(options: PeerOptions): Readonly<Record<string, unkn
             { name: "HTTP_PORT", value: String(httpPort) },
             { name: "GRPC_PORT", value: String(grpcPort) },
             { name: "TCP_PORTS", value: tcpPorts.join(",") },
+            // Bun would go on using an address for 30 s after a name has got another one.
+            { name: "BUN_CONFIG_DNS_TIME_TO_LIVE_SECONDS", value: "0" },
           ],
           ports,
           readinessProbe: { httpGet: { path: "/", port: httpPort }, periodSeconds: 1 },
@@ -120,12 +122,12 @@ export class Peer {
   /** The first running pod of `app`. */
   static async of(cluster: TestCluster, space: string, app: string, port: number = HTTP_PORT): Promise<Peer> {
     const name = "jsonpath={.items[0].metadata.name}";
-    return new Peer(
-      cluster,
-      space,
-      await cluster.kubectl(["get", "pods", "-n", space, "-l", `app=${app}`, "-o", name]),
-      port,
-    );
+    const pod = await cluster.kubectl(["get", "pods", "-n", space, "-l", `app=${app}`, "-o", name]);
+    return new Peer(cluster, space, pod, port);
+  }
+
+  static named(cluster: TestCluster, space: string, pod: string): Peer {
+    return new Peer(cluster, space, pod, HTTP_PORT);
   }
 
   /** One HTTP/1 request over a connection of its own. */
