@@ -16,6 +16,22 @@ export function runningDaemon(pidFile: string): number | null {
 }
 
 /**
+ * Keeps others from doing the same at the same time, until it is disposed or this process ends, however it does.
+ *
+ * @throws Error with `taken` as its text when another process holds the file
+ */
+export function holdAlone(file: string, taken: string): Disposable {
+  if (runningDaemon(file) !== null) throw new Error(taken);
+  rmSync(file, { force: true });
+  try {
+    writeFileSync(file, `${process.pid} ${startTicks(process.pid) ?? ""}\n`, { flag: "wx" });
+  } catch (cause) {
+    throw new Error(taken, { cause });
+  }
+  return { [Symbol.dispose]: () => rmSync(file, { force: true }) };
+}
+
+/**
  * SIGTERM, then SIGKILL after `graceMs`. Pods go on running.
  *
  * @returns whether there was a daemon to stop

@@ -17,7 +17,7 @@ import { makeImageTable, type OwnPrograms } from "./images.ts";
 import { kubeconfigText } from "./kubeconfig.ts";
 import type { ClusterPaths } from "./paths.ts";
 import { podStreams } from "./pod-streams.ts";
-import { type ClusterSettings, readSettings } from "./up.ts";
+import { type ClusterSettings, readSettings, writeSettings } from "./settings.ts";
 
 const NODE_NAME = "bowline";
 const LOOPBACK = "127.0.0.1";
@@ -80,22 +80,33 @@ export async function runDaemon(paths: ClusterPaths, own: OwnPrograms): Promise<
   await network.close();
 }
 
-/** The same port as before when it is still free: kubeconfigs that people copied go on working. */
+/** At the port that was asked for, else at the same as before, so that kubeconfigs that people copied go on working. */
 async function openApi(
   paths: ClusterPaths,
-  { apiPort, config }: ClusterSettings,
+  { apiPort, isApiPortFixed, config }: ClusterSettings,
   network: RunningNetwork,
   node: () => Node | null,
 ): Promise<ApiServer> {
+  const port = apiPort === 0 || isFree(apiPort) ? apiPort : 0;
+  if (port === 0 && isApiPortFixed) throw new Error(`port ${apiPort} of the API is taken: choose another --api-port`);
   return await ApiServer.open({
     stateDir: paths.stateDir,
     host: LOOPBACK,
-    port: apiPort,
+    port,
     network: () => network,
     streams: podStreams(network, node),
     families: config.families === "dual" ? ["IPv4", "IPv6"] : ["IPv4"],
     warn,
   });
+}
+
+function isFree(port: number): boolean {
+  try {
+    Bun.listen({ hostname: LOOPBACK, port, socket: { data: () => undefined } }).stop(true);
+    return true;
+  } catch {
+    return false; // whatever is in the way of listening there
+  }
 }
 
 async function listenInCluster(server: ApiServer, network: RunningNetwork): Promise<void> {
@@ -107,8 +118,7 @@ async function listenInCluster(server: ApiServer, network: RunningNetwork): Prom
 
 /** Whoever waits for the cluster waits for the kubeconfig, so that it comes last and whole. */
 function publish(paths: ClusterPaths, settings: ClusterSettings, server: ApiServer): void {
-  const changed: ClusterSettings = { ...settings, apiPort: server.port };
-  writeFileSync(paths.settingsFile, `${JSON.stringify(changed, null, 2)}\n`);
+  writeSettings(paths, { ...settings, apiPort: server.port });
   const text = kubeconfigText({
     name: paths.name,
     server: `https://${LOOPBACK}:${server.port}`,

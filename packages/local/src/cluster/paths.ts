@@ -6,6 +6,8 @@ export interface ClusterPaths {
   readonly stateDir: string;
   readonly kubeconfig: string;
   readonly pidFile: string;
+  /** Held by `up` while it starts the daemon; beside the directory, which is not there at first. */
+  readonly lockFile: string;
   readonly logFile: string;
   /** What the daemon was started with: `status` shows it, `up` after a crash uses it again. */
   readonly settingsFile: string;
@@ -14,7 +16,8 @@ export interface ClusterPaths {
 }
 
 export const DEFAULT_CLUSTER_NAME = "local";
-const STATE_ROOT = "/var/lib/bowline";
+/** Made for the first cluster, and removed with the last. */
+export const STATE_ROOT: string = "/var/lib/bowline";
 /** Namespaces are `bowline-NAME-` and 8 characters; interfaces within them have no need of the name. */
 const NAME = /^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/;
 
@@ -29,6 +32,7 @@ export function clusterPaths(name: string, stateDir?: string): ClusterPaths {
     stateDir: dir,
     kubeconfig: join(dir, "kubeconfig"),
     pidFile: join(dir, "daemon.pid"),
+    lockFile: `${dir}.lock`,
     logFile: join(dir, "daemon.log"),
     settingsFile: join(dir, "settings.json"),
     imagesDir: join(dir, "images"),

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { KubeClient, type Pod, RESOURCES } from "@bowline/kube";
 import { runningDaemon } from "./daemon-process.ts";
 import type { ClusterPaths } from "./paths.ts";
+import { findSettings } from "./settings.ts";
 import { clusterAccess } from "./up.ts";
 
 export interface ClusterStatus {
@@ -18,7 +19,7 @@ export interface ClusterStatus {
 /** What there is of a cluster; asks its API when its daemon runs. */
 export async function clusterStatus(paths: ClusterPaths): Promise<ClusterStatus> {
   const { name, stateDir, kubeconfig } = paths;
-  if (!existsSync(stateDir)) return { name, stateDir, state: "absent" };
+  if (findSettings(paths) === null) return { name, stateDir, state: "absent" };
   const pid = runningDaemon(paths.pidFile);
   if (pid === null) return { name, stateDir, state: "stopped" };
   if (!existsSync(kubeconfig)) return { name, stateDir, state: "starting", pid };

@@ -1,17 +1,12 @@
 import { spawn } from "node:child_process";
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, statSync } from "node:fs";
+import { dirname } from "node:path";
 import { type KubeConfig, loadKubeConfig } from "@bowline/kube";
-import { type ClusterConfig, DEFAULT_CONFIG, parseClusterConfig } from "./cluster-config.ts";
-import { recordDaemon, runningDaemon } from "./daemon-process.ts";
+import { DEFAULT_CONFIG, parseClusterConfig } from "./cluster-config.ts";
+import { holdAlone, recordDaemon, runningDaemon } from "./daemon-process.ts";
 import type { ClusterPaths } from "./paths.ts";
 import { missingTools } from "./requirements.ts";
-
-/** What a daemon needs to know at its start; kept in the state directory. */
-export interface ClusterSettings {
-  /** Of the API on the machine's loopback; 0 at first: any free one, the same again afterwards. */
-  readonly apiPort: number;
-  readonly config: ClusterConfig;
-}
+import { type ClusterSettings, findSettings, writeSettings } from "./settings.ts";
 
 export interface UpOptions {
   readonly paths: ClusterPaths;
@@ -37,22 +32,42 @@ export interface UpResult {
  */
 export async function clusterUp(options: UpOptions): Promise<UpResult> {
   const { paths } = options;
+  const before = findSettings(paths);
   if (runningDaemon(paths.pidFile) !== null) {
-    if (options.configFile !== undefined) {
-      throw new Error(
-        `cluster ${paths.name} is running: its configuration is read by \`up\` only; run \`bowline local down\` first`,
-      );
-    }
+    refuseChanges(options, before);
+    await waitUntilReady(options, () => readFileSync(paths.logFile, "utf8"));
     return { already: true, server: serverOf(paths) };
   }
   const missing = missingTools();
   if (missing !== null) throw new Error(missing);
-  mkdirSync(paths.stateDir, { recursive: true });
-  writeFileSync(paths.settingsFile, `${JSON.stringify(settingsFor(options), null, 2)}\n`);
+  const settings = settingsFor(options, before);
+  mkdirSync(dirname(paths.lockFile), { recursive: true });
+  using _lock = holdAlone(paths.lockFile, `another \`bowline local up\` of cluster ${paths.name} is under way`);
+  writeSettings(paths, settings);
   rmSync(paths.kubeconfig, { force: true });
+  const logStart = existsSync(paths.logFile) ? statSync(paths.logFile).size : 0;
+  startDaemon(options);
+  await waitUntilReady(options, () => readFileSync(paths.logFile, "utf8").slice(logStart));
+  return { already: false, server: serverOf(paths) };
+}
+
+/** What a running cluster can't be told any more. */
+function refuseChanges({ paths, configFile, apiPort }: UpOptions, settings: ClusterSettings | null): void {
+  const flag =
+    configFile !== undefined
+      ? "--config"
+      : apiPort !== undefined && apiPort !== settings?.apiPort
+        ? "--api-port"
+        : null;
+  if (flag === null) return;
+  throw new Error(
+    `cluster ${paths.name} is running already: ${flag} is for starting one; run \`bowline local down\` first`,
+  );
+}
+
+function startDaemon({ paths, bowline }: UpOptions): void {
   const log = openSync(paths.logFile, "a");
-  const logStart = statSync(paths.logFile).size;
-  const [program = "", ...args] = options.bowline;
+  const [program = "", ...args] = bowline;
   const child = spawn(program, [...args, "local", "daemon", "--name", paths.name, "--state-dir", paths.stateDir], {
     detached: true,
     stdio: ["ignore", log, log],
@@ -62,8 +77,6 @@ export async function clusterUp(options: UpOptions): Promise<UpResult> {
   child.unref();
   if (child.pid === undefined) throw new Error(`cannot start ${program}`);
   recordDaemon(paths.pidFile, child.pid);
-  await waitUntilReady(options, () => readFileSync(paths.logFile, "utf8").slice(logStart));
-  return { already: false, server: serverOf(paths) };
 }
 
 /** The daemon writes the kubeconfig once its API, its node and its controllers run. */
@@ -80,16 +93,35 @@ async function waitUntilReady({ paths, timeoutMs }: UpOptions, log: () => string
   }
 }
 
-function settingsFor({ paths, configFile, apiPort }: UpOptions): ClusterSettings {
-  const before = existsSync(paths.settingsFile) ? readSettings(paths) : { apiPort: 0, config: DEFAULT_CONFIG };
-  const config =
-    configFile === undefined ? before.config : parseClusterConfig(readFileSync(configFile, "utf8"), configFile);
-  return { apiPort: apiPort ?? before.apiPort, config };
+function settingsFor({ paths, configFile, apiPort }: UpOptions, before: ClusterSettings | null): ClusterSettings {
+  return {
+    name: paths.name,
+    apiPort: apiPort ?? before?.apiPort ?? 0,
+    isApiPortFixed: apiPort === undefined ? (before?.isApiPortFixed ?? false) : apiPort !== 0,
+    config:
+      configFile === undefined
+        ? (before?.config ?? DEFAULT_CONFIG)
+        : parseClusterConfig(readConfig(configFile), configFile),
+  };
 }
 
-/** Throws when there is no such cluster. */
-export function readSettings(paths: ClusterPaths): ClusterSettings {
-  return JSON.parse(readFileSync(paths.settingsFile, "utf8")) as ClusterSettings;
+function readConfig(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (cause) {
+    throw new Error(`--config ${file}: ${reasonOf(cause)}`, { cause });
+  }
+}
+
+function reasonOf(error: unknown): string {
+  switch ((error as NodeJS.ErrnoException).code) {
+    case "ENOENT":
+      return "there is no such file";
+    case "EISDIR":
+      return "this is a directory";
+    default:
+      return error instanceof Error ? error.message : String(error);
+  }
 }
 
 /** Access to a cluster that is up. */

@@ -1,4 +1,5 @@
 import { Database as Sqlite, type Statement } from "bun:sqlite";
+import { closeSync, openSync } from "node:fs";
 import type { KubeObject } from "@bowline/kube";
 
 /** Bump when tables change; a database of another layout is refused rather than misread. */
@@ -16,6 +17,8 @@ export class Database {
    * lose the last writes, but leaves the file whole. Throws when another process has it open.
    */
   constructor(path: string) {
+    // It holds Secrets and keys; SQLite gives its other files the same mode.
+    closeSync(openSync(path, "a", 0o600));
     this.#db = new Sqlite(path, { create: true, strict: true });
     try {
       prepareFile(this.#db);
@@ -91,7 +94,11 @@ function prepareFile(db: Sqlite): void {
   db.run("PRAGMA journal_mode = WAL");
   db.run("PRAGMA synchronous = NORMAL");
   const { user_version: layout } = one(db, "PRAGMA user_version") as { user_version: number };
-  if (layout !== 0 && layout !== LAYOUT) throw new Error(`its layout is ${layout}, this program knows ${LAYOUT}`);
+  if (layout !== 0 && layout !== LAYOUT) {
+    throw new Error(
+      `another version of this program wrote it (layout ${layout}, this one knows ${LAYOUT}); \`bowline local down\` removes it`,
+    );
+  }
   db.run("BEGIN IMMEDIATE");
   db.run(
     "CREATE TABLE IF NOT EXISTS objects (type TEXT, namespace TEXT, name TEXT, body TEXT NOT NULL, PRIMARY KEY (type, namespace, name)) WITHOUT ROWID",
