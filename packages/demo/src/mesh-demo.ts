@@ -25,7 +25,8 @@ try {
   });
   process.exitCode = ok ? 0 : 1;
 } catch (error) {
-  screen.line(`\ndemo: ${error instanceof Error ? error.message : String(error)}`);
+  const text = error instanceof Error ? error.message : String(error);
+  screen.line(`\ndemo: ${interrupted.signal.aborted ? "interrupted" : text}`);
   process.exitCode = interrupted.signal.aborted ? 130 : 1;
 }
 

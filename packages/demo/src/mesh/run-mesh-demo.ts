@@ -84,8 +84,13 @@ async function showStats(screen: Screen, tools: Tools, { seconds, interrupted }:
   const startedMs = performance.now();
   const passed = (): number => performance.now() - startedMs;
   const show = async (): Promise<void> => {
-    const [head = "", ...rows] = (await tools.bowline(STAT)).trimEnd().split("\n");
-    screen.table(head, rows, Math.floor(passed() / 1000));
+    // Ctrl-C reaches the command, too: that it fails then is no failure.
+    const table = await tools.bowline(STAT).catch((error: unknown) => {
+      if (interrupted.aborted) return "";
+      throw error;
+    });
+    const [head = "", ...rows] = table.trimEnd().split("\n");
+    if (head !== "") screen.table(head, rows, Math.floor(passed() / 1000));
   };
   while (!interrupted.aborted && passed() < seconds * 1000) {
     await show();
