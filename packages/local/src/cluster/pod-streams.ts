@@ -37,12 +37,12 @@ export function podStreams(network: PodNetwork, nodeOrNull: () => Node | null): 
   };
 }
 
-/** A container's output from now on, until it ends. Its input belongs to nobody: containers start with it closed. */
+/** Attaching succeeds when the container has ended, whatever it ended with: that is in the pod's status. */
 async function attach(node: Node, { namespace, pod, container = "" }: ContainerRef): Promise<ContainerSession> {
+  const { stdin, stdout, detach } = await node.attach(namespace, pod, container);
   const ended = Promise.withResolvers<number>();
-  const log = await node.log(namespace, pod, container, { follow: true, tailLines: 0 });
   const watched = new TransformStream<Uint8Array, Uint8Array>({ flush: () => ended.resolve(0) });
-  return { stdin: null, stdout: log.pipeThrough(watched), stderr: null, exited: ended.promise, kill: () => undefined };
+  return { stdin, stdout: stdout.pipeThrough(watched), stderr: null, exited: ended.promise, kill: detach };
 }
 
 function defaultContainer({ metadata, spec }: Pod): string | undefined {

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Container } from "@bowline/kube";
+import { waitFor } from "@bowline/testkit";
 import { shell, TestNode } from "./testing/test-node.ts";
 
 let node: TestNode;
@@ -257,5 +258,46 @@ describe("exec", () => {
       "not valid",
     );
     await node.deleted("exec");
+  });
+});
+
+describe("attach", () => {
+  test("what is written arrives, and with stdinOnce its end", async () => {
+    await node.run("reader", { main: { command: ["cat"], stdin: true, stdinOnce: true } }, { restartPolicy: "Never" });
+    await node.untilPhase("reader", "Running");
+    const { stdin, stdout } = await node.node.attach("default", "reader", "");
+    const text = "0123456789abcde\n".repeat(20_000);
+    const written = stdin?.write(Buffer.from(text));
+    stdin?.end();
+    expect(await new Response(stdout).text()).toBe(text);
+    await written;
+    await node.untilPhase("reader", "Succeeded");
+  });
+
+  test("a container that reads is told from its beginning, one that does not from now on", async () => {
+    const script = "echo early; while [ ! -e /tmp/go ]; do sleep 0.02; done; echo late";
+    for (const stdin of [true, false]) {
+      const name = `joined-${stdin}`;
+      await node.run(name, { main: { command: ["sh", "-c", script], stdin } }, { restartPolicy: "Never" });
+      await node.until("the first line", () => node.pod(name).status?.phase === "Running");
+      await waitFor(async () => (await node.log(name)) !== "", { what: "the first line" });
+      const attached = await node.node.attach("default", name, "main");
+      await node.exec(name, "main", "touch /tmp/go");
+      expect(await new Response(attached.stdout).text()).toBe(stdin ? "early\nlate\n" : "late\n");
+      expect(attached.stdin === null).toBe(!stdin);
+    }
+  });
+
+  test("without stdinOnce the input goes on for the next", async () => {
+    await node.run("patient", { main: { command: ["head", "-n", "2"], stdin: true } }, { restartPolicy: "Never" });
+    await node.untilPhase("patient", "Running");
+    const first = await node.node.attach("default", "patient", "main");
+    await first.stdin?.write(Buffer.from("one\n"));
+    first.stdin?.end();
+    first.detach();
+    await first.stdout.cancel();
+    const second = await node.node.attach("default", "patient", "main");
+    await second.stdin?.write(Buffer.from("two\n"));
+    expect(await new Response(second.stdout).text()).toBe("one\ntwo\n");
   });
 });

@@ -12,7 +12,7 @@ import type { NodeContext } from "./pod/node-context.ts";
 import { PodWorker } from "./pod/pod-worker.ts";
 import { podsDirectory } from "./remove-pods.ts";
 import { Scheduler } from "./scheduler.ts";
-import type { ExecOptions, ExecProcess, LogOptions, NodeOptions } from "./types.ts";
+import type { AttachedContainer, ExecOptions, ExecProcess, LogOptions, NodeOptions } from "./types.ts";
 
 /** What all containers share; no pod can have such a uid. */
 const MACHINE_DIRECTORY = ".machine";
@@ -90,6 +90,24 @@ export class Node {
     const words = slot.execWords(command);
     if (words === undefined) throw ApiError.badRequest(`container not found (${JSON.stringify(slot.spec.name)})`);
     return startExec(words, options);
+  }
+
+  /**
+   * Joins a container. One that reads is told from its beginning, since it may have written before anybody could attach; others from
+   * now on. With `stdinOnce`, its input ends with the first who attached. Rejects with an ApiError.
+   */
+  async attach(namespace: string, pod: string, container: string): Promise<AttachedContainer> {
+    const { spec, run } = this.#slot(namespace, pod, container);
+    const stdout = await this.log(namespace, pod, spec.name, {
+      follow: true,
+      ...(spec.stdin === true ? {} : { tailLines: 0 }),
+    });
+    const input = run?.input;
+    const end = () => {
+      if (spec.stdinOnce === true) void input?.end();
+    };
+    const stdin = input === undefined ? null : { write: (bytes: Uint8Array) => input.write(bytes), end };
+    return { stdin, stdout, detach: end };
   }
 
   /** Path of the pod's network namespace; undefined before it has one and after it has ended. */

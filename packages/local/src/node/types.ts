@@ -86,3 +86,13 @@ export interface ExecProcess {
   resize(columns: number, rows: number): void;
   kill(): void;
 }
+
+/** A container's own process, as those see it who attach to it. */
+export interface AttachedContainer {
+  /** Null when the container reads nothing. */
+  readonly stdin: { write(bytes: Uint8Array): Promise<void>; end(): void } | null;
+  /** Both of its outputs, up to its end. */
+  readonly stdout: ReadableStream<Uint8Array>;
+  /** The client is gone; the container goes on. */
+  readonly detach: () => void;
+}

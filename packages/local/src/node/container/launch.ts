@@ -21,6 +21,8 @@ export interface ContainerLaunch {
   readonly env: ReadonlyMap<string, string>;
   readonly workingDir: string;
   readonly argv: readonly string[];
+  /** It reads what those who attach write; else it has nothing to read. */
+  readonly stdin: boolean;
 }
 
 export interface BindMount {

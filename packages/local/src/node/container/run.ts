@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, statSync, watch, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import { ContainerInput } from "./input.ts";
 import { type ContainerLaunch, envWords, setprivWords } from "./launch.ts";
 import { readText, trySignal } from "./process.ts";
 import { isRunActive, killOrphan, loggerOf, mainOf, noteMain, startLogger, supervisorOf } from "./run-processes.ts";
@@ -26,9 +27,12 @@ export class ContainerRun {
   readonly directory: string;
   readonly startedAt: Date;
   readonly ended: Promise<ContainerExit>;
+  /** Of a container that was started by this process and reads anything. */
+  readonly input: ContainerInput | undefined;
 
-  private constructor(directory: string, startedAt: Date, ended: Promise<ContainerExit>) {
+  private constructor(directory: string, startedAt: Date, ended: Promise<ContainerExit>, input?: ContainerInput) {
     this.directory = directory;
+    this.input = input;
     this.startedAt = startedAt;
     this.ended = ended;
   }
@@ -42,6 +46,7 @@ export class ContainerRun {
     const script = join(directory, "run.sh");
     writeFileSync(script, containerScript(launch), { mode: 0o600 });
     makeFifo(join(directory, "output"));
+    const input = launch.stdin ? makeInput(join(directory, "input")) : undefined;
     const logger = startLogger(directory);
     const unshare = ["unshare", "--mount", "--pid", "--uts", "--ipc", "dash", script];
     const child = Bun.spawn(["nsenter", `--net=${netns}`, ...unshare], {
@@ -55,6 +60,7 @@ export class ContainerRun {
     child.unref();
     const ended = child.exited.then(async () => {
       killOrphan(directory);
+      input?.close();
       await logger.exited;
       return await exitOf(directory, child.stderr);
     });
@@ -64,7 +70,7 @@ export class ContainerRun {
       return await ended;
     }
     noteMain(directory);
-    return new ContainerRun(directory, new Date(), ended);
+    return new ContainerRun(directory, new Date(), ended, input);
   }
 
   /** What became of the container that an earlier daemon started in `directory`. */
@@ -107,6 +113,11 @@ export async function discardFiles(directory: string): Promise<void> {
 function makeFifo(path: string): void {
   const { success, stderr } = Bun.spawnSync(["mkfifo", "-m", "666", path]);
   if (!success) throw new Error(stderr.toString().trim());
+}
+
+function makeInput(path: string): ContainerInput {
+  makeFifo(path);
+  return new ContainerInput(path);
 }
 
 async function exitOf(directory: string, stderr?: ReadableStream<Uint8Array>): Promise<ContainerExit> {

@@ -21,7 +21,7 @@ export const STARTED = "started";
  * Output goes through a FIFO, not straight to the log, because programs open /dev/stdout and /dev/stderr again, and with
  * O_TRUNC if they are shells.
  *
- * Files: `pid` the supervisor's, `exit` empty until the end, `fault` why the command never ran, `output` the FIFO; `upper`, `work`
+ * Files: `pid` the supervisor's, `exit` empty until the end, `fault` why the command never ran, `output` the FIFO and `input` another; `upper`, `work`
  * and `root` belong to overlayfs.
  */
 export function containerScript(launch: ContainerLaunch): string {
@@ -31,7 +31,7 @@ export function containerScript(launch: ContainerLaunch): string {
     "exec 3>exit 4>&1 5>fault >/dev/null 2>&1",
     "(",
     // Waits for the logger to open the other end.
-    "exec 3>&- >output 2>&1",
+    launch.stdin ? "exec 3>&- <input >output 2>&1" : "exec 3>&- >output 2>&1",
     // The daemon may be gone by now: that must not end the container.
     "tell() { (trap '' PIPE; echo \"$1\" >&4) 2>&5; }",
     'fail() { echo "$1" >&5; tell failed; exit 128; }',

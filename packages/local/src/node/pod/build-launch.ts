@@ -70,6 +70,7 @@ export function buildLaunch(container: Container, directory: string, sources: La
     env,
     workingDir: container.workingDir || image.workingDir || "/",
     argv: commandOf(container, image).map((word) => expandVariables(word, env)),
+    stdin: container.stdin === true,
   };
 }
 
