@@ -1,3 +1,3 @@
 export { Node } from "./node.ts";
-export { podsDirectory, removePods } from "./remove-pods.ts";
+export { removePods } from "./remove-pods.ts";
 export type * from "./types.ts";

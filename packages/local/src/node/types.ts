@@ -33,13 +33,13 @@ export interface NodeNetwork {
   dial(netns: string, host: string, port: number): Promise<Duplex>;
 }
 
-export interface PodIdentity {
+interface PodIdentity {
   readonly uid: string;
   readonly name: string;
   readonly namespace: string;
 }
 
-export interface TokenRequestOptions {
+interface TokenRequestOptions {
   readonly audiences: readonly string[];
   readonly expirationSeconds: number;
   readonly pod: { readonly name: string; readonly uid: string };

@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Pod } from "@bowline/kube";
 
-export const CLUSTER_DOMAIN = "cluster.local";
+const CLUSTER_DOMAIN = "cluster.local";
 
 /** A pod's name for itself: at most 63 characters, as the kernel and DNS labels have it. */
 export function hostnameOf(pod: Pod): string {

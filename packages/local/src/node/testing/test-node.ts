@@ -11,7 +11,7 @@ import { Node } from "../node.ts";
 import { podsDirectory, removePods } from "../remove-pods.ts";
 import type { ImageDefinition, LogOptions } from "../types.ts";
 
-export const NODE_NAME = "bowline";
+const NODE_NAME = "bowline";
 const WAIT_MS = 10_000;
 
 /** Its only container, or all but its containers. */

@@ -2,7 +2,7 @@ import type { ConfigMap, Container, Pod, Secret } from "@bowline/kube";
 import type { DownwardAPIVolumeFile, KeyToPath, VolumeProjection } from "kubernetes-types/core/v1";
 import { type PodPlace, podField, resourceField } from "../environment/pod-field.ts";
 
-export interface PayloadFile {
+interface PayloadFile {
   readonly bytes: Uint8Array;
   readonly mode: number;
 }
