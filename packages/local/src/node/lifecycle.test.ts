@@ -290,7 +290,8 @@ describe("restarts", () => {
 
 describe("a pod's end", () => {
   test("preStop, then SIGTERM; sidecars after the main containers, the last one first", async () => {
-    const loop = (name: string) => `trap 'sleep 0.1; ${note(name)}; exit 0' TERM; sleep 1000 & wait`;
+    const loop = (name: string) =>
+      `trap 'sleep 0.1; ${note(name)}; exit 0' TERM; touch /shared/up-${name}; sleep 1000 & wait`;
     const side = (name: string) => ({ ...shell(name, loop(name)), ...shared, restartPolicy: "Always" });
     const preStop = { exec: { command: ["sh", "-c", note("hook")] } };
     const hostPath = { path: join(node.stateDir, "outlives"), type: "DirectoryOrCreate" };
@@ -304,6 +305,9 @@ describe("a pod's end", () => {
       },
     );
     await node.untilReady("ends");
+    // A signal that comes before its trap is lost on PID 1.
+    const traps = ["one", "two", "main"].map((name) => join(hostPath.path, `up-${name}`));
+    await node.until("all traps are set", () => traps.every((path) => existsSync(path)));
     await node.deleted("ends", 8);
     expect((await Bun.file(join(hostPath.path, "order")).text()).trim().split("\n")).toEqual([
       "hook",

@@ -101,10 +101,10 @@ test("file systems of people are shown, those of the kernel and of other runtime
 });
 
 test("passwd gives a user's group and home", () => {
-  const passwd = "root:x:0:0:root:/root:/bin/bash\napp:x:1000:1001:,,,:/home/app:/bin/sh\nbare:x:7:7:::/bin/sh\n";
+  const passwd = "root:x:0:0:root:/root:/bin/bash\napp:x:1000:1001:,,,:/srv/app:/bin/sh\nbare:x:7:7:::/bin/sh\n";
   expect([0, 1000, 7, 8].map((uid) => passwdEntry(uid, passwd))).toEqual([
     { gid: 0, home: "/root" },
-    { gid: 1001, home: "/home/app" },
+    { gid: 1001, home: "/srv/app" },
     { gid: 7, home: "/" },
     undefined,
   ]);
