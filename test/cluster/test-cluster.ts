@@ -20,7 +20,7 @@ const EXECUTABLE = join(ROOT, ".tsbuild/test-cluster/bowline");
 let executable: Promise<string> | null = null;
 
 /** Path of an executable built from the sources as they are. */
-function bowlineExecutable(): Promise<string> {
+export function bowlineExecutable(): Promise<string> {
   executable ??= (async () => {
     const draft = `${EXECUTABLE}-${process.pid}`;
     await mustRun([process.execPath, "run", join(ROOT, "scripts/build.ts"), draft]);
