@@ -15,6 +15,8 @@ export interface NewPod {
 /** A pod as its template says, of its owner. */
 export function podFromTemplate({ template, owner, name, generateName, labels, annotations, finalizers }: NewPod): Pod {
   const { metadata, spec } = structuredClone(template);
+  const allAnnotations = { ...metadata?.annotations, ...annotations };
+  const allFinalizers = [...(metadata?.finalizers ?? []), ...(finalizers ?? [])];
   return {
     apiVersion: "v1",
     kind: "Pod",
@@ -23,8 +25,9 @@ export function podFromTemplate({ template, owner, name, generateName, labels, a
       ...(name === undefined ? { generateName: generateName ?? `${owner.metadata.name}-` } : {}),
       namespace: owner.metadata.namespace ?? "",
       labels: { ...metadata?.labels, ...labels },
-      annotations: { ...metadata?.annotations, ...annotations },
-      finalizers: [...(metadata?.finalizers ?? []), ...(finalizers ?? [])],
+      // Webhooks' patches make a difference between what is empty and what is absent.
+      ...(Object.keys(allAnnotations).length === 0 ? {} : { annotations: allAnnotations }),
+      ...(allFinalizers.length === 0 ? {} : { finalizers: allFinalizers }),
       ownerReferences: [controllerReference(owner)],
     },
     ...(spec === undefined ? {} : { spec }),

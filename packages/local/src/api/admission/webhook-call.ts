@@ -16,13 +16,13 @@ export interface WebhookAnswer {
 }
 
 interface Place {
-  readonly url: string;
   /** Of the unix socket that leads there; absent for URLs, which are reached from the machine itself. */
   readonly unix?: string;
   readonly serverName: string;
 }
 
 const TIMEOUT_SECONDS = 10;
+const HTTPS_PORT = 443;
 const ANSWER_BYTES_MAX = 3 * 1024 * 1024;
 
 /** Calls webhooks over HTTPS. */
@@ -48,9 +48,11 @@ export class WebhookCaller {
       request: requestOf(attributes, version, uid),
     };
     const seconds = webhook.timeoutSeconds ?? TIMEOUT_SECONDS;
-    const place = await this.#placeOf(webhook);
-    const url = `${place.url}${place.url.includes("?") ? "&" : "?"}timeout=${seconds}s`;
+    const { url: base, serverName } = addressOf(webhook);
+    const url = `${base}${base.includes("?") ? "&" : "?"}timeout=${seconds}s`;
     try {
+      const unix = await this.#wayTo(webhook);
+      const place = { serverName, ...(unix === undefined ? {} : { unix }) };
       const text = await post(url, place, webhook.clientConfig.caBundle, JSON.stringify(review), seconds * 1000);
       return parseAnswer(text, uid);
     } catch (error) {
@@ -58,35 +60,36 @@ export class WebhookCaller {
     }
   }
 
-  async #placeOf({ clientConfig }: MutatingWebhook | ValidatingWebhook): Promise<Place> {
-    const { url, service } = clientConfig;
-    if (url !== undefined) return { url, serverName: new URL(url).hostname };
-    if (service === undefined) throw new Error("the webhook's clientConfig has neither url nor service");
-    const { namespace, name, path = "", port = 443 } = service;
-    const serverName = `${name}.${namespace}.svc`;
-    const { host, port: actual } = this.#addressOf(namespace, name, port);
-    const unix = await this.#network.relay(host, actual);
-    return {
-      url: `https://${serverName}:${port}${path.startsWith("/") || path === "" ? path : `/${path}`}`,
-      unix,
-      serverName,
-    };
+  /** The unix socket that leads to a webhook; undefined for URLs, which are reached from the machine itself. */
+  async #wayTo({ clientConfig }: MutatingWebhook | ValidatingWebhook): Promise<string | undefined> {
+    if (clientConfig.service === undefined) return undefined;
+    const { namespace, name, port = HTTPS_PORT } = clientConfig.service;
+    const { host, port: actual } = this.#endpointOf(namespace, name, port);
+    return await this.#network.relay(host, actual);
   }
 
-  #addressOf(namespace: string, name: string, port: number): { host: string; port: number } {
+  #endpointOf(namespace: string, name: string, port: number): { host: string; port: number } {
     const spec = (this.#store.get("services", namespace, name) as Service | undefined)?.spec;
-    if (spec === undefined) throw new Error(`failed to call webhook: service ${JSON.stringify(name)} not found`);
+    if (spec === undefined) throw new Error(`service ${JSON.stringify(name)} not found`);
     try {
       return endpointOf(this.#store, namespace, name, String(port));
     } catch (error) {
       // Services without a selector, and such as nobody has made slices for yet, may still lead somewhere.
       const { clusterIP = "None" } = spec;
-      if (clusterIP === "None" || clusterIP === "" || spec.selector !== undefined) {
-        throw new Error(`failed to call webhook: ${reasonOf(error)}`, { cause: error });
-      }
+      if (clusterIP === "None" || clusterIP === "" || spec.selector !== undefined) throw error;
       return { host: clusterIP, port };
     }
   }
+}
+
+/** What a webhook is called, and by what name its certificate must know it. */
+function addressOf({ clientConfig }: MutatingWebhook | ValidatingWebhook): { url: string; serverName: string } {
+  const { url, service } = clientConfig;
+  if (url !== undefined) return { url, serverName: new URL(url).hostname };
+  if (service === undefined) throw new Error("the webhook's clientConfig has neither url nor service");
+  const { namespace, name, path = "", port = HTTPS_PORT } = service;
+  const serverName = `${name}.${namespace}.svc`;
+  return { url: `https://${serverName}:${port}${path.startsWith("/") || path === "" ? path : `/${path}`}`, serverName };
 }
 
 /** The error that a refusal is told as, in Kubernetes' words. */
@@ -104,7 +107,7 @@ function requestOf(attributes: AdmissionAttributes, version: string, uid: string
   const resource = { group: type.group, version, resource: type.plural };
   const sub = subresource === "" ? {} : { subResource: subresource, requestSubResource: subresource };
   const show = (each: KubeObject | undefined): KubeObject | null =>
-    each === undefined ? null : type.fromStored(each, version);
+    each === undefined ? null : withoutEmptyName(type.fromStored(each, version));
   return {
     uid,
     kind,
@@ -121,6 +124,13 @@ function requestOf(attributes: AdmissionAttributes, version: string, uid: string
     dryRun: context.dryRun,
     options,
   };
+}
+
+/** An object that will get its name from generateName has none yet, not an empty one. */
+function withoutEmptyName(object: KubeObject): KubeObject {
+  if (object.metadata.name !== "") return object;
+  const { name: _, ...metadata } = object.metadata;
+  return { ...object, metadata: metadata as KubeObject["metadata"] };
 }
 
 async function post(

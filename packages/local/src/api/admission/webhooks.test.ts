@@ -262,7 +262,7 @@ describe("a webhook that cannot be asked", () => {
       "has no server",
       () => ({ clientConfig: { caBundle: hooks.caBundle, service: { name: "absent", namespace: "default" } } }),
       () => ({}),
-      'failed to call webhook: service "absent" not found',
+      '": service "absent" not found',
     ],
     [
       "has another certificate",
