@@ -73,6 +73,8 @@ export class Connection implements StreamOwner, TimerOwner, Meter, RoutingWaiter
   #route: TransportRouteSeries | null = null;
   #routeError: TransportRouteError = "";
   #acceptedMs = 0;
+  /** Whose the target was when it was found out where it leads. */
+  #tenancy = 0;
   #detecting = false;
   /** The backend that is looking for an endpoint; null while none is. */
   #seekingAt: Backend | null = null;
@@ -141,6 +143,7 @@ export class Connection implements StreamOwner, TimerOwner, Meter, RoutingWaiter
   }
 
   onRouting(routing: Routing): void {
+    this.#tenancy = this.logical!.tenancy;
     this.stream.resumeReading();
     this.#begin(routing.opaque || this.#side.isOpaquePort(this.target.port));
   }
@@ -165,6 +168,10 @@ export class Connection implements StreamOwner, TimerOwner, Meter, RoutingWaiter
         return;
       }
       this.#onServerFirst(stream);
+      return;
+    }
+    if (this.#outlived) {
+      stream.reset();
       return;
     }
     const carry = this.#carry;
@@ -207,6 +214,8 @@ export class Connection implements StreamOwner, TimerOwner, Meter, RoutingWaiter
       this.#count(this.target.series.accept, null);
       this.#detectSeries.detected("read_timeout", this.#elapsedSeconds());
       this.#side.failed(this.target, Cause.TlsDetectTimeout, false, "");
+      this.stream.reset();
+    } else if (this.#outlived) {
       this.stream.reset();
     } else {
       this.#decideOpaque("read_timeout", this.#carry.buf, this.#carry.at, this.#carry.end);
@@ -421,6 +430,11 @@ export class Connection implements StreamOwner, TimerOwner, Meter, RoutingWaiter
     const { reactor } = this.#side.plane;
     const left = this.#acceptedMs + this.#side.config.detectTimeoutMs - reactor.nowMs;
     reactor.after(this.#detectTimer, Math.min(left, UNREACHABLE_GRACE_MS));
+  }
+
+  /** Its client meant a pod that is gone, and whose address another one has. */
+  get #outlived(): boolean {
+    return this.logical !== null && this.logical.tenancy !== this.#tenancy;
   }
 
   get #detectSeries(): DetectSeries {

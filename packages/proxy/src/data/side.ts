@@ -22,6 +22,7 @@ import { http2ServerSettings } from "./http2/settings.ts";
 import { OpaqueRelay } from "./opaque/relay.ts";
 import type { Plane } from "./plane.ts";
 import type { Discovery } from "./pool/discovery.ts";
+import type { Logical } from "./pool/logical.ts";
 import { Recycler } from "./recycler.ts";
 import { HeadFacts } from "./route/request-facts.ts";
 import { RouteRun } from "./route/route-run.ts";
@@ -41,8 +42,11 @@ const BACKOFF_STEPS_MAX = 30;
 export interface Serving {
   /** The place in the side's list. */
   index: number;
+  readonly connection: Connection;
   /** Ends once what is in flight is over. */
   drain(): void;
+  /** Ends once what is in flight is over, and takes no request that may be under way: it would not reach whom it is for. */
+  abandon(): void;
   /** Called twice a second: for limits that only time can exceed. */
   check(nowMs: number): void;
 }
@@ -211,6 +215,14 @@ export class Side implements TimerOwner {
     for (let client = this.idle.first; client !== null; client = this.idle.first) client.dropIdle();
     // Backwards: one that leaves the list has the last one put in its place, which has been asked already.
     for (let i = this.servers.length - 1; i >= 0; i--) this.servers[i]?.drain();
+  }
+
+  /** Its address is another pod's now: whoever is connected meant the one before. */
+  abandon(logical: Logical): void {
+    for (let i = this.servers.length - 1; i >= 0; i--) {
+      const server = this.servers[i]!;
+      if (server.connection.logical === logical) server.abandon();
+    }
   }
 
   #makeSeries(ip: string, port: number, onDrop: () => void, endpoint: EndpointLabels | null): TargetSeries {

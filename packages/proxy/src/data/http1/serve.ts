@@ -67,6 +67,7 @@ export class Http1Server implements StreamOwner, TimerOwner, EndpointSearchOwner
   /** How the request in hand goes on; null between requests. */
   #way: RequestWay | null = null;
   #halfClosed = false;
+  #abandoned = false;
   #progressSeen = 0;
 
   constructor(side: Side) {
@@ -81,6 +82,7 @@ export class Http1Server implements StreamOwner, TimerOwner, EndpointSearchOwner
     this.#connection = connection;
     this.#state = State.Head;
     this.#halfClosed = false;
+    this.#abandoned = false;
     this.index = this.#side.servers.push(this) - 1;
     connection.stream.owner = this;
     this.#consume(buf, at, end);
@@ -116,6 +118,22 @@ export class Http1Server implements StreamOwner, TimerOwner, EndpointSearchOwner
     if (this.#state === State.Head && carry.empty) this.onReadable(this.stream);
     if (this.#state === State.Head && carry.empty) this.#closeWhenFlushed(false);
     else if (this.#way !== null && !this.exchange.responseStarted) this.exchange.keepAlive = false;
+  }
+
+  abandon(): void {
+    switch (this.#state) {
+      case State.Head:
+      case State.Seeking:
+        this.#closeWhenFlushed(true);
+        break;
+      case State.Body:
+      case State.Waiting:
+        this.#abandoned = true;
+        this.exchange.keepAlive = false;
+        break;
+      default:
+        break;
+    }
   }
 
   check(_nowMs: number): void {}
@@ -328,7 +346,7 @@ export class Http1Server implements StreamOwner, TimerOwner, EndpointSearchOwner
     way.finish();
     if (!exchange.keepAlive || this.#side.draining) {
       // Who is not told that this response is the last may be sending another request.
-      this.#closeWhenFlushed(this.#side.draining);
+      this.#closeWhenFlushed(this.#side.draining || this.#abandoned);
       return;
     }
     this.#state = State.Head;

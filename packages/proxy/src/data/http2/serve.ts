@@ -35,7 +35,7 @@ export class Http2Server implements StreamOwner, TimerOwner, Http2Handler<Call>,
   /** The place in the side's list of serving connections. */
   index = -1;
   readonly #side: Side;
-  readonly #connection: Connection;
+  readonly connection: Connection;
   readonly #engine: Http2Connection<Call>;
   readonly #output: Output;
   readonly #carry: Carry;
@@ -47,11 +47,12 @@ export class Http2Server implements StreamOwner, TimerOwner, Http2Handler<Call>,
   readonly #lingerTimer: Timer = new Timer(this, LINGER_TIMER);
   #readBytes = READ_BYTES_FIRST;
   #lingering = false;
+  #abandoned = false;
 
   constructor(side: Side, connection: Connection) {
     const { reactor, bufs } = side.plane;
     this.#side = side;
-    this.#connection = connection;
+    this.connection = connection;
     this.#carry = new Carry(reactor.io, bufs);
     this.#output = new Output(side.plane, this, connection.stream);
     this.#carryBytesMax = carryBytesMax(side.http2ServerSettings);
@@ -61,7 +62,7 @@ export class Http2Server implements StreamOwner, TimerOwner, Http2Handler<Call>,
   /** Takes over the connection, whose first bytes are buf[at, end). */
   begin(buf: Buf, at: number, end: number): void {
     const side = this.#side;
-    this.#connection.stream.owner = this;
+    this.connection.stream.owner = this;
     this.index = side.servers.push(this) - 1;
     side.plane.reactor.after(this.#prefaceTimer, side.plane.config.http1.headTimeoutMs);
     this.#schedulePing();
@@ -70,7 +71,7 @@ export class Http2Server implements StreamOwner, TimerOwner, Http2Handler<Call>,
   }
 
   get #stream(): Stream {
-    return this.#connection.stream;
+    return this.connection.stream;
   }
 
   /** Takes no new streams; ends once those it has are over. */
@@ -78,6 +79,11 @@ export class Http2Server implements StreamOwner, TimerOwner, Http2Handler<Call>,
     // What the client has sent before it can know is served.
     if (this.#stream.reading) this.onReadable(this.#stream);
     if (this.index < 0) return;
+    this.#engine.drain();
+  }
+
+  abandon(): void {
+    this.#abandoned = true;
     this.#engine.drain();
   }
 
@@ -129,7 +135,7 @@ export class Http2Server implements StreamOwner, TimerOwner, Http2Handler<Call>,
     const { reactor } = this.#side.plane;
     switch (kind) {
       case PREFACE_TIMER:
-        this.#side.failed(this.#connection.target, Cause.HeadTimeout, true, "HTTP/2 preface");
+        this.#side.failed(this.connection.target, Cause.HeadTimeout, true, "HTTP/2 preface");
         this.#abort();
         break;
       case PING_TIMER:
@@ -195,7 +201,7 @@ export class Http2Server implements StreamOwner, TimerOwner, Http2Handler<Call>,
   onHead(stream: Http2Stream<Call>, fields: FieldList, last: boolean): void {
     const side = this.#side;
     this.#prefaceTimer.cancel();
-    if (this.#heads.exhausted) {
+    if (this.#heads.exhausted || this.#abandoned) {
       this.#engine.reset(stream, ErrorCode.RefusedStream);
       return;
     }
@@ -203,9 +209,9 @@ export class Http2Server implements StreamOwner, TimerOwner, Http2Handler<Call>,
     const call = side.calls.acquire();
     stream.user = call;
     call.askStream = stream;
-    call.logical = this.#connection.logical;
+    call.logical = this.connection.logical;
     call.heads = this.#heads;
-    call.begin(this, this.#connection.target, plan, last);
+    call.begin(this, this.connection.target, plan, last);
   }
 
   onData(stream: Http2Stream<Call>, bytes: Uint8Array, at: number, end: number, last: boolean): void {
@@ -267,7 +273,7 @@ export class Http2Server implements StreamOwner, TimerOwner, Http2Handler<Call>,
 
   /** The client broke a rule of the connection; GOAWAY says so. */
   #fail(): void {
-    this.#side.failed(this.#connection.target, Cause.BadRequest, true, this.#engine.errorReason);
+    this.#side.failed(this.connection.target, Cause.BadRequest, true, this.#engine.errorReason);
     this.#finish();
   }
 

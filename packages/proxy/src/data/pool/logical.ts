@@ -1,4 +1,4 @@
-import type { Outbound } from "@bowline/model";
+import type { Outbound, Profile } from "@bowline/model";
 import { logTarget } from "../../log/target.ts";
 import { Backends } from "../route/backends.ts";
 import { compileOutbound } from "../route/compile.ts";
@@ -20,6 +20,10 @@ export class Logical {
   /** Open connections that go there, and since when there is none. */
   users = 0;
   idleSinceMs = 0;
+  /** Counts the pods that have had the address: who came under an earlier one meant that, and nothing of theirs goes to another. */
+  tenancy = 0;
+  /** The pod that has the address, or had it last; "" as long as it was nobody's. */
+  #pod = "";
   readonly #side: Side;
   readonly #resolutions: Resolutions;
   readonly #waiters: RoutingWaiter[] = [];
@@ -54,7 +58,19 @@ export class Logical {
     this.routing = routing;
     // After the new ones are held: what both lead to stays as it is.
     old?.release();
+    const moved = this.#takeTenant(outbound.profile);
     for (const waiter of this.#waiters.splice(0)) waiter.onRouting(routing);
+    if (moved) this.#side.abandon(this);
+  }
+
+  /** Whether the address has passed from one pod to another. A pod that ends may still serve, though it is not named any more. */
+  #takeTenant(profile: Profile | null): boolean {
+    const { pod = "", namespace = "" } = profile?.endpoint?.labels ?? {};
+    const tenant = pod === "" ? this.#pod : `${namespace}/${pod}`;
+    const moved = this.#pod !== "" && tenant !== this.#pod;
+    this.#pod = tenant;
+    if (moved) this.tenancy += 1;
+    return moved;
   }
 
   retire(): void {
