@@ -3,7 +3,8 @@ import { boolean, CONDITIONS, customResource, integer, list, object, PORT, type 
 
 // Conditions contain conditions. Structural schemas know no recursion, so below the first level anything goes.
 const NESTED: Schema = { type: "object", "x-kubernetes-preserve-unknown-fields": true };
-const GO_DURATION = String.raw`^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`;
+// Not String.raw: the bundler escapes what is not ASCII in it, which changes it.
+const GO_DURATION = "^([0-9]+(\\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$";
 
 const REQUEST_MATCH: Schema = object(
   {
