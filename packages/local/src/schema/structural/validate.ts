@@ -1,6 +1,7 @@
 import { isObject, ownValue, type Resolve, type Schema, sameJson } from "../schema.ts";
 import { FieldErrors } from "../validation/field-errors.ts";
 import { formatIsWrong } from "./formats.ts";
+import { Pattern } from "./pattern.ts";
 
 export interface ValidationContext {
   readonly resolve: Resolve;
@@ -70,7 +71,7 @@ function validateText(schema: Schema, value: string, path: string, errors: Field
     }
     if (schema.maxLength !== undefined && length > schema.maxLength) errors.tooLong(path, schema.maxLength);
   }
-  if (schema.pattern !== undefined && !patternOf(schema.pattern).test(value)) {
+  if (schema.pattern !== undefined && !matchesPattern(schema, schema.pattern, value)) {
     errors.invalid(path, value, `${body(path)} should match '${schema.pattern}'`);
   }
   if (schema.format !== undefined && formatIsWrong(schema.format, value)) {
@@ -185,35 +186,26 @@ function validateCombinations(
   if (schema.not !== undefined && holds(schema.not)) complain("must not validate the schema (not)");
 }
 
-/** RE2's syntax is nearly JavaScript's; what cannot be compiled here matches everything. */
-function patternOf(pattern: string): RegExp {
-  let compiled = patterns.get(pattern);
-  if (compiled === undefined) {
-    compiled = compilePattern(pattern);
-    patterns.set(pattern, compiled);
+/** What no pattern is, which a definition that was stored long ago may hold, matches everything. */
+function matchesPattern(schema: Schema, source: string, value: string): boolean {
+  let pattern = patterns.get(schema);
+  if (pattern === undefined) {
+    pattern = compiled(source);
+    patterns.set(schema, pattern);
   }
-  return compiled;
+  return pattern === null || pattern.test(value);
 }
 
-function compilePattern(pattern: string): RegExp {
-  const flags = /^\(\?([ims]+)\)/.exec(pattern);
-  const source = pattern
-    .slice(flags?.[0].length ?? 0)
-    .replaceAll("\\z", "$")
-    .replaceAll("\\A", "^")
-    .replaceAll("(?P<", "(?<");
+function compiled(source: string): Pattern | null {
   try {
-    return new RegExp(source, `${flags?.[1] ?? ""}u`);
+    return new Pattern(source);
   } catch {
-    try {
-      return new RegExp(source, flags?.[1] ?? "");
-    } catch {
-      return /(?:)/;
-    }
+    return null;
   }
 }
 
-const patterns = new Map<string, RegExp>();
+/** By the schema that has them, and for as long as there is that. */
+const patterns: WeakMap<Schema, Pattern | null> = new WeakMap();
 
 function nameOfType(value: unknown): string {
   if (value === null) return "null";

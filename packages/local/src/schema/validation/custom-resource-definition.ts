@@ -1,5 +1,6 @@
 import type { KubeObject } from "@bowline/kube";
 import { isObject, type JsonObject, objectAt, objectsAt, scalarText, textAt } from "../schema.ts";
+import { Pattern } from "../structural/pattern.ts";
 import type { FieldErrors } from "./field-errors.ts";
 import { report, validateImmutable } from "./metadata.ts";
 import { dns1035Label, dnsLabel, dnsSubdomain } from "./names.ts";
@@ -51,11 +52,40 @@ function validateVersions(spec: JsonObject, errors: FieldErrors): void {
     const at = `${path}.schema.openAPIV3Schema`;
     if (!isObject(schema)) errors.required(at, "schemas are required");
     else validateStructure(schema, at, errors, "root");
+    const scale = objectAt(version, "subresources")["scale"];
+    if (isObject(scale)) validateScale(scale, `${path}.subresources.scale`, errors);
   });
   if (versions.filter((version) => version["storage"] === true).length !== 1) {
     errors.invalid("spec.versions", [...names], "must have exactly one version marked as storage version");
   }
 }
+
+/** Where replicas and selector are: fields of the object's own, one below the other. */
+function validateScale(scale: JsonObject, path: string, errors: FieldErrors): void {
+  const rows: [field: string, below: readonly string[], required: boolean][] = [
+    ["specReplicasPath", ["spec"], true],
+    ["statusReplicasPath", ["status"], true],
+    ["labelSelectorPath", ["spec", "status"], false],
+  ];
+  for (const [field, below, required] of rows) {
+    const text = textAt(scale, field);
+    if (text === "") {
+      if (required) errors.required(`${path}.${field}`);
+      continue;
+    }
+    const names = text.split(".");
+    const plain = names.length > 2 && names.slice(1).every((name) => FIELD_NAME.test(name) && name !== "__proto__");
+    if (names[0] !== "" || !below.includes(names[1] ?? "") || !plain) {
+      errors.invalid(
+        `${path}.${field}`,
+        text,
+        `should be a json path under ${below.map((name) => `.${name}`).join(" or ")}`,
+      );
+    }
+  }
+}
+
+const FIELD_NAME = /^[A-Za-z_][\w-]*$/;
 
 const MISSING_TYPE = {
   root: "must not be empty at the root",
@@ -85,7 +115,18 @@ function validateStructure(
       "uniqueItems cannot be set to true since the runtime complexity becomes quadratic",
     );
   }
+  validatePattern(schema["pattern"], `${path}.pattern`, errors);
   validateStructureBelow(schema, path, errors);
+}
+
+function validatePattern(pattern: unknown, path: string, errors: FieldErrors): void {
+  if (typeof pattern !== "string") return;
+  try {
+    new Pattern(pattern);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    errors.invalid(path, pattern, `must be a valid regular expression, but isn't: ${why}`);
+  }
 }
 
 function validateStructureBelow(schema: JsonObject, path: string, errors: FieldErrors): void {

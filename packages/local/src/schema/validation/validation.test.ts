@@ -330,6 +330,49 @@ describe("refused on create", () => {
       ['spec.conversion.strategy: Unsupported value: "Webhook": supported values: "None"'],
     ],
     [
+      "a definition whose scale is not where it may be",
+      cronTabDefinition({
+        versions: [
+          {
+            name: "v1",
+            served: true,
+            storage: true,
+            schema: { openAPIV3Schema: { type: "object" } },
+            subresources: {
+              scale: {
+                specReplicasPath: ".spec.__proto__.replicas",
+                statusReplicasPath: ".metadata.replicas",
+                labelSelectorPath: "status.selector",
+              },
+            },
+          },
+        ],
+      }),
+      [
+        'spec.versions[0].subresources.scale.specReplicasPath: Invalid value: ".spec.__proto__.replicas": should be a json path under .spec',
+        'spec.versions[0].subresources.scale.statusReplicasPath: Invalid value: ".metadata.replicas": should be a json path under .status',
+        'spec.versions[0].subresources.scale.labelSelectorPath: Invalid value: "status.selector": should be a json path under .spec or .status',
+      ],
+    ],
+    [
+      "a definition with a pattern that is none",
+      cronTabDefinition({
+        versions: [
+          {
+            name: "v1",
+            served: true,
+            storage: true,
+            schema: {
+              openAPIV3Schema: { type: "object", properties: { a: { type: "string", pattern: "(?!b)a" } } },
+            },
+          },
+        ],
+      }),
+      [
+        `spec.versions[0].schema.openAPIV3Schema.properties[a].pattern: Invalid value: "(?!b)a": must be a valid regular expression, but isn't: invalid or unsupported Perl syntax: (?`,
+      ],
+    ],
+    [
       "a definition without structure",
       cronTabDefinition({
         versions: [
