@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import type { ResourceType } from "./resource-type.ts";
 import { scaleOf, withScale } from "./scale.ts";
 import { created, cronTab, faultsOf, named, registryWithCronTab, typeOf, workload } from "./testing/objects.ts";
 
@@ -41,4 +42,13 @@ test.each([-1, 1.5, "2"])("%j replicas are refused", (replicas) => {
 test("what cannot be scaled has no scale", () => {
   const object = named("v1", "ConfigMap");
   expect(() => scaleOf(typeOf(registry, object), object)).toThrow("not found");
+});
+
+test("scaling reaches nothing that all objects share, whatever the definition says", () => {
+  const object = created(registry, cronTab({}));
+  const type = typeOf(registry, object);
+  const paths = { specReplicas: ".__proto__.polluted", statusReplicas: ".status.replicas" };
+  const scaled: ResourceType = Object.create(type, { subresources: { value: { status: true, scale: paths } } });
+  withScale(scaled, object, named("autoscaling/v1", "Scale", { spec: { replicas: 7 } }));
+  expect(({} as Record<string, unknown>)["polluted"]).toBeUndefined();
 });

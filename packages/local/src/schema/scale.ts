@@ -1,6 +1,6 @@
 import { ApiError, formatLabelSelector, type KubeObject, type LabelSelector } from "@bowline/kube";
 import type { ResourceType, ScalePaths } from "./resource-type.ts";
-import { isObject, type JsonObject, numberAt, objectAt } from "./schema.ts";
+import { isObject, type JsonObject, numberAt, objectAt, ownValue } from "./schema.ts";
 
 /** The scale subresource of an object, autoscaling/v1. */
 export function scaleOf(type: ResourceType, object: KubeObject): KubeObject {
@@ -48,7 +48,8 @@ export function withScale(type: ResourceType, object: KubeObject, scale: KubeObj
   const path = namesOf(pathsOf(type).specReplicas);
   let at: JsonObject = copy;
   for (const name of path.slice(0, -1)) {
-    const below = isObject(at[name]) ? at[name] : {};
+    const own = ownValue(at, name);
+    const below = isObject(own) ? own : {};
     at[name] = below;
     at = below;
   }

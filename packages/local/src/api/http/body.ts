@@ -22,12 +22,15 @@ async function readBody(request: IncomingMessage, bytesMax: number = BODY_BYTES_
   return Buffer.concat(chunks);
 }
 
+/** Deeper than any object of Kubernetes, and than what walks through one can follow. */
+const DEPTH_MAX = 256;
+
 /** A body of JSON, YAML or protobuf; undefined when it is empty. Rejects with ApiError 400, 413 or 415. */
 export async function readObject(request: IncomingMessage): Promise<unknown> {
   const type = mediaTypeOf(request);
   if (type === PROTOBUF) {
     const bytes = await readBody(request);
-    return bytes.length === 0 ? undefined : decodeObject(bytes);
+    return bytes.length === 0 ? undefined : assertPlain(decodeObject(bytes), 0);
   }
   const json = type === "" || type === "application/json";
   if (!json && type !== "application/yaml" && type !== "application/x-yaml") {
@@ -38,14 +41,27 @@ export async function readObject(request: IncomingMessage): Promise<unknown> {
   }
   const text = decodeText(await readBody(request));
   if (text.trim() === "") return undefined;
-  return json ? parseJson(text) : fromYaml(text);
+  return assertPlain(json ? parseJson(text) : fromYaml(text), 0);
 }
 
 /** A patch, which may also be YAML (server-side apply). */
 export async function readPatch(request: IncomingMessage): Promise<{ patch: unknown; contentType: string }> {
   const contentType = mediaTypeOf(request);
   const text = decodeText(await readBody(request));
-  return { patch: contentType.endsWith("yaml") ? fromYaml(text) : parseJson(text), contentType };
+  return { patch: assertPlain(contentType.endsWith("yaml") ? fromYaml(text) : parseJson(text), 0), contentType };
+}
+
+/**
+ * The value, if it can be handled without surprises: "__proto__" is a name like any other in JSON and a map's key in Kubernetes, but
+ * set on an object of JavaScript it is what the object inherits from.
+ */
+function assertPlain(value: unknown, depth: number): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  if (depth === DEPTH_MAX)
+    throw ApiError.badRequest(`the body of the request is nested deeper than ${DEPTH_MAX} levels`);
+  if (Object.hasOwn(value, "__proto__")) throw ApiError.badRequest('"__proto__" is not taken as the name of a field');
+  for (const below of Object.values(value)) assertPlain(below, depth + 1);
+  return value;
 }
 
 /** Of Content-Type, without its parameters. */

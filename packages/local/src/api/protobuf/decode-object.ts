@@ -28,7 +28,7 @@ export function decodeObject(body: Uint8Array): Json {
     throw ApiError.badRequest("the body of the request is not Kubernetes protobuf");
   try {
     const { apiVersion, kind, raw } = readEnvelope(new WireReader(body.subarray(MAGIC.length)));
-    if (MESSAGES[kind] === undefined) throw unknown(`kind ${kind}`);
+    if (!Object.hasOwn(MESSAGES, kind)) throw unknown(`kind ${kind}`);
     return { apiVersion, kind, ...readMessage(kind, raw) };
   } catch (error) {
     if (!(error instanceof WireError)) throw error;

@@ -131,6 +131,26 @@ describe("creating", () => {
     expect((await api.ask("GET", `${MAPS}/from-yaml`)).code).toBe(200);
   });
 
+  test("takes nothing that would reach JavaScript's own prototypes, or the end of its stack", async () => {
+    const deep = `${'{"a":'.repeat(100_000)}1${"}".repeat(100_000)}`;
+    const rows: [body: string, contentType: string, says: string | RegExp][] = [
+      ['{"metadata":{"name":"x"},"data":{"__proto__":"a"}}', "application/json", "__proto__"],
+      ['{"metadata":{"name":"x"},"data":{"\\u005f_proto__":{"a":"b"}}}', "application/json", "__proto__"],
+      ["metadata: {name: x}\ndata: {__proto__: {a: b}}\n", "application/yaml", "__proto__"],
+      [`{"metadata":{"name":"x"},"data":${deep}}`, "application/json", /nested deeper than|json parse error/],
+      [`metadata: {name: x, labels: ${"[".repeat(1000)}${"]".repeat(1000)}}`, "application/yaml", "nested deeper than"],
+    ];
+    for (const [body, contentType, says] of rows) {
+      const refused = await api.ask("POST", MAPS, { body, headers: { "content-type": contentType } });
+      expect([contentType, refused.code]).toEqual([contentType, 400]);
+      expect(refused.body.message).toMatch(says);
+    }
+    const patch = [{ op: "add", path: "/data/__proto__/a", value: "b" }];
+    const headers = { "content-type": "application/json-patch+json" };
+    expect((await api.ask("PATCH", `${MAPS}/from-yaml`, { body: patch, headers })).code).toBe(400);
+    expect(({} as Record<string, unknown>)["a"]).toBeUndefined();
+  });
+
   test("does nothing on a dry run", async () => {
     const { code, body } = await api.ask("POST", `${MAPS}?dryRun=All`, { body: configMap("dry") });
     expect(code).toBe(201);

@@ -13,6 +13,8 @@ export function jsonPatch(document: object, patch: unknown): unknown {
   try {
     return fastJsonPatch.applyPatch(document, patch, true, true).newDocument;
   } catch (error) {
+    // Its refusal of "__proto__" in a path.
+    if (error instanceof TypeError) throw ApiError.badRequest(`error decoding patch: ${error.message.split(",")[0]}`);
     if (!(error instanceof fastJsonPatch.JsonPatchError)) throw error;
     throw new ApiError(
       422,

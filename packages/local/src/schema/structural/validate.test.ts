@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import type { Schema } from "../schema.ts";
 import { created, cronTab, faultsOf, registryWithCronTab } from "../testing/objects.ts";
 import { FieldErrors } from "../validation/field-errors.ts";
+import { applySchemaDefaults } from "./defaulting.ts";
 import { formatIsWrong } from "./formats.ts";
 import { validateValue } from "./validate.ts";
 
@@ -10,6 +11,18 @@ function faults(schema: Schema, value: unknown): string[] {
   validateValue(schema, value, "spec.x", errors, { resolve: (each) => each, builtIn: false });
   return errors.causes.map((cause) => `${cause.field}: ${cause.message}`);
 }
+
+test("defaults are of the object's own fields, and reach nothing that all objects share", () => {
+  const schema = JSON.parse(
+    `{ "type": "object", "properties": {
+      "__proto__": { "type": "object", "properties": { "polluted": { "type": "string", "default": "yes" } } },
+      "constructor": { "type": "string", "default": "mine" } } }`,
+  ) as Schema;
+  const object: Record<string, unknown> = {};
+  applySchemaDefaults(schema, object);
+  expect(object["constructor"]).toBe("mine");
+  expect(({} as Record<string, unknown>)["polluted"]).toBeUndefined();
+});
 
 describe("a value", () => {
   test.each<[Schema, unknown, string]>([
