@@ -24,7 +24,10 @@ export function checkEscalation(rbac: Rbac, attributes: AdmissionAttributes): vo
     if (oldObject !== undefined && Bun.deepEquals((oldObject as ClusterRoleBinding).subjects, subjects)) return;
     const plural = roleRef.kind === "ClusterRole" ? "clusterroles" : "roles";
     if (mayOnRole(rbac, attributes, "bind", plural, roleRef.name)) return;
-    checkHeld(rbac, attributes, rbac.rulesOfRole(roleRef, attributes.namespace));
+    const rules = rbac.rulesOfRole(roleRef, attributes.namespace);
+    // What it will allow once somebody makes it cannot be known.
+    if (rules === undefined) throw ApiError.notFound(`${plural}.${GROUP}`, roleRef.name);
+    checkHeld(rbac, attributes, rules);
   }
 }
 

@@ -21,8 +21,12 @@ beforeAll(async () => {
     metadata: { name: "reader", namespace: "default" },
     rules: [
       { apiGroups: [""], resources: ["configmaps"], verbs: ["get", "list", "watch"] },
-      { apiGroups: [""], resources: ["secrets"], resourceNames: ["one"], verbs: ["get", "list"] },
-      { apiGroups: ["apps"], resources: ["*/scale"], verbs: ["*"] },
+      { apiGroups: [""], resources: ["secrets"], resourceNames: ["one"], verbs: ["get", "list", "watch"] },
+      { apiGroups: [""], resources: ["namespaces"], verbs: ["get", "list"] },
+      { apiGroups: ["apps"], resources: ["deployments/scale"], verbs: ["watch"] },
+      { apiGroups: ["apps"], resources: ["*/scale"], verbs: ["get"] },
+      { apiGroups: ["policy"], resources: ["poddisruptionbudgets"], verbs: ["patch"] },
+      { apiGroups: ["authorization.k8s.io"], resources: ["subjectaccessreviews"], verbs: ["create"] },
     ],
   });
   await make(`rolebindings.${RBAC}`, {
@@ -74,6 +78,15 @@ describe("a service account", () => {
       403,
       `configmaps is forbidden: ${SELF} cannot watch resource "configmaps" in API group "" in the namespace "kube-system"`,
     ],
+    // Watching a scale is not writing it, and another name in the selector does not lead past the one that is allowed.
+    ["PUT", "/apis/apps/v1/watch/namespaces/default/deployments/d/scale", 403],
+    ["DELETE", "/api/v1/watch/namespaces/default/configmaps/x", 403],
+    ["GET", "/api/v1/namespaces/default/pods/p/exec?watch=1", 403],
+    // A namespace is read in its own name, not in that of another.
+    ["GET", "/api/v1/namespaces/default", 200],
+    ["GET", "/api/v1/namespaces/default/namespaces/kube-system", 404, "404 page not found\n"],
+    ["DELETE", "/api/v1/namespaces/default/namespaces/kube-system", 403],
+    ["GET", "/api/v1/namespaces/default/namespaces", 404, "404 page not found\n"],
     ["GET", "/api/v1/namespaces/default/secrets", 403],
     ["GET", "/api/v1/namespaces/default/secrets/two", 403],
     [
@@ -107,6 +120,46 @@ describe("a service account", () => {
     await api.ask("PUT", path, { body: { ...before, metadata: { name: "reader" } } });
     expect((await api.ask("GET", "/api/v1/namespaces/default/configmaps/x", { token })).code).toBe(404);
   });
+});
+
+test("who may watch one object is shown no other, whatever the selector says", async () => {
+  for (const name of ["one", "two"]) {
+    const secret = { apiVersion: "v1", kind: "Secret", metadata: { name, namespace: "default" } };
+    await api.server.api.create("secrets", secret);
+  }
+  const rows: [selector: string, seen: string[]][] = [
+    ["", ["one"]],
+    ["metadata.name!=x", ["one"]],
+    ["metadata.name=two", []],
+    ["metadata.name!=one", []],
+  ];
+  const seenAt = async (path: string, selector: string): Promise<string[]> => {
+    const query = `timeoutSeconds=1&fieldSelector=${encodeURIComponent(selector)}`;
+    const seen: string[] = [];
+    for await (const { object } of api.watch(`/api/v1/${path}${query}`, { token })) seen.push(object.metadata.name);
+    return seen;
+  };
+  const paths = ["namespaces/default/secrets/one?watch=1&", "watch/namespaces/default/secrets/one?"];
+  const asked = paths.flatMap((path) => rows.map(([selector]) => seenAt(path, selector)));
+  expect(await Promise.all(asked)).toEqual(paths.flatMap(() => rows.map(([, seen]) => seen)));
+});
+
+test("who may patch may not create by applying", async () => {
+  const path = "/apis/policy/v1/namespaces/default/poddisruptionbudgets/b?fieldManager=me";
+  const budget = { apiVersion: "policy/v1", kind: "PodDisruptionBudget", metadata: { name: "b" }, spec: {} };
+  const asked = { body: budget, headers: { "content-type": "application/apply-patch+yaml" } };
+  const refused = await api.ask("PATCH", path, { ...asked, token });
+  expect([refused.code, refused.body.message]).toEqual([
+    403,
+    `poddisruptionbudgets.policy "b" is forbidden: ${SELF} cannot create resource "poddisruptionbudgets" in API group "policy" in the namespace "default"`,
+  ]);
+  expect((await api.ask("PATCH", path, asked)).code).toBe(201);
+  expect((await api.ask("PATCH", path, { ...asked, token })).code).toBe(200);
+});
+
+test("reviews of others are not for those who may ask in one namespace", async () => {
+  const path = "/apis/authorization.k8s.io/v1/namespaces/default/subjectaccessreviews";
+  expect((await api.ask("POST", path, { body: {}, token })).code).toBe(404);
 });
 
 describe("whoever", () => {
@@ -205,6 +258,21 @@ describe("tokens", () => {
     expect(Math.abs(expires - 600_000)).toBeLessThan(5000);
   });
 
+  test("of the administrator is for this server alone", async () => {
+    const ask = async (audiences: string[]): Promise<unknown> => {
+      const body = {
+        kind: "TokenReview",
+        apiVersion: "authentication.k8s.io/v1",
+        spec: { token: api.server.adminToken, audiences },
+      };
+      const { status } = (await api.ask("POST", "/apis/authentication.k8s.io/v1/tokenreviews", { body })).body;
+      return status["authenticated"];
+    };
+    expect(await ask([])).toBe(true);
+    expect(await ask(["https://kubernetes.default.svc.cluster.local"])).toBe(true);
+    expect(await ask(["identity.l5d.io"])).toBeUndefined();
+  });
+
   test("are not given for what is not there, nor for too short a time", async () => {
     const kind = { kind: "TokenRequest", apiVersion: "authentication.k8s.io/v1" };
     const rows: [spec: object, code: number][] = [
@@ -279,6 +347,12 @@ describe("who may write roles", () => {
       (await api.ask("POST", bindings, { body: binding("b2", "ClusterRole", "cluster-admin", "deputy"), headers }))
         .code,
     ).toBe(403);
+    // Nor what does not exist yet: somebody might make it.
+    const early = await api.ask("POST", bindings, { body: binding("b4", "ClusterRole", "not-yet", "deputy"), headers });
+    expect([early.code, early.body.message]).toEqual([
+      404,
+      'clusterroles.rbac.authorization.k8s.io "not-yet" not found',
+    ]);
     const bind = { apiGroups: [RBAC], resources: ["clusterroles"], resourceNames: ["view"], verbs: ["bind"] };
     expect((await api.ask("PUT", `${roles}/deputy`, { body: role("deputy", [own, writer, bind]) })).code).toBe(200);
     expect((await api.ask("POST", bindings, { body: binding("b3", "ClusterRole", "view", "x"), headers })).code).toBe(
@@ -328,7 +402,7 @@ describe("reviews", () => {
     expect((rules["status"] as { resourceRules: unknown[] }).resourceRules).toContainEqual({
       apiGroups: ["apps"],
       resources: ["*/scale"],
-      verbs: ["*"],
+      verbs: ["get"],
     });
     const refused = await post(
       "SubjectAccessReview",

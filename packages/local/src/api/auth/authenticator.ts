@@ -4,7 +4,7 @@ import type { UserInfo } from "../write/context.ts";
 import { ADMIN_USER, isSameToken } from "./admin-token.ts";
 import { denial } from "./denial.ts";
 import type { Rbac } from "./rbac.ts";
-import { type ServiceAccountTokens, serviceAccountUser, type VerifiedToken } from "./service-account-tokens.ts";
+import { ISSUER, type ServiceAccountTokens, serviceAccountUser, type VerifiedToken } from "./service-account-tokens.ts";
 
 const ANONYMOUS: UserInfo = { username: "system:anonymous", groups: ["system:unauthenticated"] };
 
@@ -27,7 +27,11 @@ export class Authenticator {
 
   /** Whose token it is; undefined for one that is not good. */
   async review(token: string, audiences?: readonly string[]): Promise<VerifiedToken | undefined> {
-    if (isSameToken(token, this.#adminToken)) return { user: ADMIN_USER, audiences: audiences ?? [] };
+    if (isSameToken(token, this.#adminToken)) {
+      // Meant for this server: shown to somebody else, it is not to be good there.
+      const shared = audiences?.filter((audience) => audience === ISSUER) ?? [ISSUER];
+      return shared.length === 0 ? undefined : { user: ADMIN_USER, audiences: shared };
+    }
     return this.#tokens.verify(token, audiences);
   }
 
@@ -81,12 +85,20 @@ export class Authenticator {
 const EXTRA = "impersonate-extra-";
 
 function extraOf(request: IncomingMessage): Record<string, string[]> {
-  const extra: Record<string, string[]> = {};
+  const extra = new Map<string, string[]>();
   for (const header of new Set(request.rawHeaders.filter((_, i) => i % 2 === 0).map((name) => name.toLowerCase()))) {
     if (!header.startsWith(EXTRA)) continue;
-    extra[decodeURIComponent(header.slice(EXTRA.length))] = valuesOf(request, header);
+    extra.set(decodeKey(header.slice(EXTRA.length)), valuesOf(request, header));
   }
-  return extra;
+  return Object.fromEntries(extra);
+}
+
+function decodeKey(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw ApiError.badRequest(`invalid key of an extra: ${JSON.stringify(text)}`);
+  }
 }
 
 /** Each occurrence of a header by itself: group names may contain commas. */

@@ -84,13 +84,16 @@ export class Rbac {
     }
   }
 
-  /** The rules of the role that a binding names. */
-  rulesOfRole(roleRef: { readonly kind: string; readonly name: string }, namespace: string): readonly PolicyRule[] {
+  /** The rules of the role that a binding names; undefined when there is no such role. */
+  rulesOfRole(
+    roleRef: { readonly kind: string; readonly name: string },
+    namespace: string,
+  ): readonly PolicyRule[] | undefined {
     const role =
       roleRef.kind === "ClusterRole"
         ? this.#store.get("clusterroles.rbac.authorization.k8s.io", "", roleRef.name)
         : this.#store.get("roles.rbac.authorization.k8s.io", namespace, roleRef.name);
-    return (role as ClusterRole | Role | undefined)?.rules ?? [];
+    return role === undefined ? undefined : ((role as ClusterRole | Role).rules ?? []);
   }
 
   #collect(): Map<string, EffectiveRule[]> {
@@ -107,7 +110,7 @@ export class Rbac {
     const { roleRef, subjects = [] } = object as ClusterRoleBinding | RoleBinding;
     const { name } = object.metadata;
     const label = namespace === "" ? `ClusterRoleBinding "${name}"` : `RoleBinding "${name}/${namespace}"`;
-    for (const rule of this.rulesOfRole(roleRef, namespace)) {
+    for (const rule of this.rulesOfRole(roleRef, namespace) ?? []) {
       for (const subject of subjects) {
         const key = keyOf(subject, namespace);
         const binding = `${label} of ${roleRef.kind} "${roleRef.name}" to ${subject.kind} "${subject.name}"`;

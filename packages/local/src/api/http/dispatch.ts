@@ -23,6 +23,9 @@ export async function dispatch(
 ): Promise<void> {
   const review = info.version === "v1" ? REVIEWS.get(`${info.group}/${info.resource}`) : undefined;
   if (review !== undefined) {
+    // Who may ask in a namespace may ask about that namespace only.
+    const local = info.resource === "localsubjectaccessreviews";
+    if (info.name !== "" || (info.namespace !== "") !== local) return sendNotServed(exchange.response);
     if (exchange.method !== "POST") throw ApiError.methodNotAllowed(exchange.method);
     return review(parts, exchange, info.namespace);
   }
@@ -55,8 +58,8 @@ export function targetOf(parts: ServerParts, info: ResourceRequest): Target | un
   const type = parts.registry.find(info.group, info.resource);
   if (type === undefined || !type.versions.includes(info.version)) return undefined;
   const { name, version } = info;
-  // The namespace of a request for a namespace is the object itself.
-  const namespace = type.storedAs === "namespaces" ? "" : info.namespace;
+  // The namespace of a request for a namespace is the object itself, and never another one: it is authorized there.
+  const namespace = type.storedAs === "namespaces" && info.namespace === name ? "" : info.namespace;
   if (!type.namespaced && namespace !== "") return undefined;
   const about = info.verb !== "list" && info.verb !== "watch" && info.verb !== "deletecollection";
   if (type.namespaced && namespace === "" && about) return undefined;

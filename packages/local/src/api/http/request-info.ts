@@ -54,7 +54,9 @@ export function parseRequestInfo(method: string, path: string, query: URLSearchP
   const [resource = "", name = "", subresource = ""] = words.slice(0, 3).map(decode);
   const rest = words.slice(3);
   const asked = VERBS[method] ?? "";
-  const verb = watching ? "watch" : verbOf(asked, name, query);
+  // Who may watch may do nothing but that: by this prefix there is neither another method nor a subresource.
+  if (watching && (asked !== "get" || subresource !== "")) return pathRequest;
+  const verb = watching ? "watch" : verbOf(asked, name, subresource, query);
   return {
     kind: "resource",
     verb,
@@ -75,7 +77,8 @@ export function isSet(query: URLSearchParams, name: string): boolean {
   return value !== null && value !== "false" && value !== "0";
 }
 
-function verbOf(asked: string, name: string, query: URLSearchParams): string {
+function verbOf(asked: string, name: string, subresource: string, query: URLSearchParams): string {
+  if (subresource !== "") return asked;
   if (asked === "get" && isSet(query, "watch")) return "watch";
   if (name !== "") return asked;
   if (asked === "get") return "list";

@@ -57,9 +57,8 @@ export function selectionOf(type: ResourceType, namespace: string, query: URLSea
   const labels = parseLabelSelector(query.get("labelSelector") ?? "");
   const fields = [...parseFieldSelector(query.get("fieldSelector") ?? "")];
   for (const { path } of fields) checkField(type, path);
-  if (name !== "" && !fields.some(({ path }) => path === "metadata.name")) {
-    fields.push({ path: "metadata.name", equal: true, value: name });
-  }
+  // First, and beside whatever else is asked for: access was granted to the object of this name.
+  if (name !== "") fields.unshift({ path: "metadata.name", equal: true, value: name });
   return {
     namespace,
     name: fields.find(({ path, equal }) => path === "metadata.name" && equal)?.value,

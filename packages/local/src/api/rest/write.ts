@@ -1,6 +1,7 @@
 import { ApiError, type KubeObject } from "@bowline/kube";
 import { applyPatch } from "../../schema/patch/apply-patch.ts";
 import type { ResourceType, WriteKind } from "../../schema/resource-type.ts";
+import { denial } from "../auth/denial.ts";
 import { readObject, readPatch } from "../http/body.ts";
 import type { Exchange } from "../http/exchange.ts";
 import { isSet } from "../http/request-info.ts";
@@ -64,6 +65,7 @@ export async function servePatch(parts: ServerParts, exchange: Exchange, target:
   const options = { ...updateOptions(part), ...(applies ? { managedFields: "none" as const } : {}) };
   const exists = parts.store.get(type.storedAs, namespace, name) !== undefined;
   if (!exists && applies && part === "") {
+    assertMayCreate(parts, exchange, target);
     const { fieldManager: _, ...unrecorded } = context;
     const created = await parts.writer.create(type, patched(undefined), unrecorded);
     exchange.send(201, showObject(target, created, view), view.format);
@@ -71,6 +73,12 @@ export async function servePatch(parts: ServerParts, exchange: Exchange, target:
   }
   const stored = await parts.writer.update(type, namespace, name, patched, context, options);
   exchange.send(200, showObject(target, stored, view), view.format);
+}
+
+/** Throws ApiError 403: the permission to patch, which was asked for first, is not enough to make what is not there. */
+function assertMayCreate({ rbac }: ServerParts, { user }: Exchange, { type, namespace, name }: Target): void {
+  const access = { verb: "create", group: type.group, resource: type.plural, namespace, name };
+  if (rbac.allows(user, access) === undefined) throw denial(user, access);
 }
 
 /** The sent object as one of the type; what of it is unknown is warned of. */
