@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { type AddressInfo, createServer } from "node:net";
 import type { Duplex } from "node:stream";
 import { connect } from "node:tls";
 import type { Pod } from "@bowline/kube";
@@ -35,6 +36,24 @@ let network: LoopbackNetwork;
 let web: Bun.Server<undefined>;
 const streams = new FakeStreams();
 
+/** A server that is shown as bytes what it gets, and answers as it is told. */
+const raw = {
+  seen: "",
+  answer: "",
+  server: createServer((socket) => {
+    let answered = false;
+    socket.on("error", () => socket.destroy());
+    socket.on("data", (chunk) => {
+      raw.seen += String(chunk);
+      // After the end of what was sent, whether it is a body or not.
+      if (answered || !(raw.seen.endsWith("\r\n\r\n") || raw.seen.includes("Upgrade"))) return;
+      if (raw.seen.toLowerCase().includes("transfer-encoding") && !raw.seen.endsWith("0\r\n\r\n")) return;
+      answered = true;
+      socket.end(raw.answer);
+    });
+  }),
+};
+
 beforeAll(async () => {
   network = new LoopbackNetwork();
   api = await RunningApi.start({ network: () => network, streams });
@@ -58,6 +77,8 @@ beforeAll(async () => {
     },
   });
   network.ports.set(`${POD_IP}:8080`, web.port ?? 0);
+  await new Promise<void>((resolve) => raw.server.listen(0, "127.0.0.1", resolve));
+  network.ports.set(`${POD_IP}:9090`, (raw.server.address() as AddressInfo).port);
   const { api: cluster } = api.server;
   await cluster.create("serviceaccounts", {
     apiVersion: "v1",
@@ -120,6 +141,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await api.stop();
   await web.stop(true);
+  raw.server.close();
   network.stop();
 });
 
@@ -249,6 +271,61 @@ describe("the proxy", () => {
     });
   }
 
+  test("tells nobody what is for the next hop, and no body as anything but one", async () => {
+    const { text, lines } = await askRaw(
+      [
+        "GET /api/v1/namespaces/default/pods/one:9090/proxy/x HTTP/1.1",
+        "Connection: close, X-Hop",
+        "X-Hop: 1",
+        "X-End: 2",
+        "Impersonate-User: bowline-admin",
+        "Impersonate-Group: system:masters",
+        "Transfer-Encoding: chunked",
+      ],
+      "21\r\nDELETE /all HTTP/1.1\r\nHost: x\r\n\r\n\r\n0\r\n\r\n",
+    );
+    expect(text).toMatch(/^x-kept: 1\r$/im);
+    expect(text).not.toMatch(/x-secret/i);
+    expect(lines[0]).toBe("GET /x HTTP/1.1");
+    const names = lines.slice(1, lines.indexOf("")).map((line) => line.split(":")[0]?.toLowerCase());
+    expect(names).toContain("x-end");
+    for (const name of ["x-hop", "authorization", "impersonate-user"]) expect(names).not.toContain(name);
+    // The body that was sent comes as a body, not as a request.
+    expect(names).toContain("transfer-encoding");
+    expect(lines[lines.indexOf("") + 1]).toMatch(/^0*21$/);
+  });
+
+  test("gives a server that does not switch protocols nothing more to read", async () => {
+    const { text, lines } = await askRaw(
+      ["GET /api/v1/namespaces/default/pods/one:9090/proxy/x HTTP/1.1", "Connection: Upgrade", "Upgrade: websocket"],
+      "DELETE /all HTTP/1.1\r\nHost: x\r\n\r\n",
+    );
+    expect(text).toStartWith("HTTP/1.1 200 OK");
+    expect(lines.filter((line) => line.includes("HTTP/1.1"))).toEqual(["GET /x HTTP/1.1"]);
+  });
+
+  test("survives a head that cannot be passed on", async () => {
+    raw.answer = "HTTP/1.1 200 OK\r\nX-Bad: a\u0001b\r\nContent-Length: 0\r\n\r\n";
+    expect((await api.ask("GET", `${PODS}/one:9090/proxy/`)).code).toBeGreaterThanOrEqual(200);
+    expect((await api.ask("GET", "/readyz")).code).toBe(200);
+  });
+
+  for (const host of ["127.0.0.1", "0.0.0.0", "169.254.169.254", "::1", "::ffff:127.0.0.1", "fe80::1", "localhost"]) {
+    test(`leads nowhere near ${host}`, async () => {
+      await api.server.api.change<Pod>(
+        "pods",
+        "default",
+        "two",
+        (pod) => {
+          pod.status = { ...pod.status, podIP: host };
+        },
+        "status",
+      );
+      const { code, body } = await api.ask("GET", `${PODS}/two:80/proxy/`);
+      expect([code, body.message]).toEqual([400, `address not allowed: ${JSON.stringify(host)}`]);
+    });
+  }
+
   test("passes WebSockets on", async () => {
     const socket = new WebSocket(`${api.url.replace("https", "wss")}${PODS}/one:8080/proxy/ws`, {
       headers: { authorization: `Bearer ${api.server.adminToken}` },
@@ -262,6 +339,23 @@ describe("the proxy", () => {
     socket.close();
   });
 });
+
+/** What a request brings back, and what of it the server behind has seen. */
+async function askRaw(head: readonly string[], after: string): Promise<{ text: string; lines: string[] }> {
+  raw.answer =
+    "HTTP/1.1 200 OK\r\nConnection: close, X-Secret\r\nX-Secret: 1\r\nX-Kept: 1\r\nContent-Length: 2\r\n\r\nok";
+  raw.seen = "";
+  const socket = connect({ host: "127.0.0.1", port: api.server.port, ca: api.server.caPem });
+  const lines = [...head, "Host: x", `Authorization: Bearer ${api.server.adminToken}`];
+  socket.write(`${lines.join("\r\n")}\r\n\r\n${after}`);
+  let text = "";
+  for await (const chunk of socket) {
+    text += String(chunk);
+    if (text.endsWith("ok")) break;
+  }
+  socket.destroy();
+  return { text, lines: raw.seen.split("\r\n") };
+}
 
 describe("upgrades", () => {
   /** All that comes back until the other side ends, or `wanted` has come. */
