@@ -98,7 +98,8 @@ export function refusalOf(webhook: string, { status = {} }: WebhookAnswer): ApiE
   const { code = 0, reason = "", message = "" } = status;
   const said = message === "" ? reason : message;
   const full = said === "" ? `${denied} without explanation` : `${denied}: ${said}`;
-  return new ApiError(Math.max(code, 400), reason, full);
+  const isRefusal = Number.isInteger(code) && code >= 400 && code <= 599;
+  return new ApiError(isRefusal ? code : 400, reason, full);
 }
 
 function requestOf(attributes: AdmissionAttributes, version: string, uid: string): unknown {
@@ -150,10 +151,21 @@ async function post(
     tls: { ...ca, serverName },
     ...(unix === undefined ? {} : { unix }),
   });
-  const text = await response.text();
+  const text = await textOf(response);
   if (response.status !== 200) throw new Error(`the server answered ${response.status}: ${text.slice(0, 200)}`);
-  if (text.length > ANSWER_BYTES_MAX) throw new Error("the answer is too large");
   return text;
+}
+
+/** The body, of which no more is read than may be. */
+async function textOf({ body }: Response): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of body ?? []) {
+    bytes += chunk.length;
+    if (bytes > ANSWER_BYTES_MAX) throw new Error("the answer is too large");
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString("utf8");
 }
 
 function parseAnswer(text: string, uid: string): WebhookAnswer {

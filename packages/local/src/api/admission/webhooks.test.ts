@@ -174,6 +174,12 @@ describe("a validating webhook", () => {
       400,
       'admission webhook "w0.example.com" denied the request: Because',
     ],
+    [
+      "a code that HTTP does not have",
+      { allowed: false, status: { message: "no", code: 100_000 } },
+      400,
+      'admission webhook "w0.example.com" denied the request: no',
+    ],
     ["nothing", { allowed: false }, 400, 'admission webhook "w0.example.com" denied the request without explanation'],
   ];
   for (const [name, response, code, says] of refusals) {
@@ -277,6 +283,12 @@ describe("a webhook that cannot be asked", () => {
     ],
     ["answers an error", () => ({}), () => new Response("oops", { status: 500 }), "the server answered 500: oops"],
     ["answers no review", () => ({}), () => new Response("{}"), "expected response.kind=AdmissionReview"],
+    [
+      "answers without end",
+      () => ({}),
+      () => new Response(new ReadableStream({ pull: (to) => to.enqueue(new Uint8Array(1 << 20)) })),
+      "the answer is too large",
+    ],
     ["answers another's review", () => ({}), () => ({ uid: "x", allowed: true }), "expected response.uid="],
     [
       "takes too long",
