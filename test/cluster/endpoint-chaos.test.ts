@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { waitFor } from "@bowline/testkit";
+import { rejectionOf, waitFor } from "@bowline/testkit";
 import { namespace, Peer, peerService, peerWorkload, rolledOut } from "./peers.ts";
 import type { LoadReport } from "./programs/load.ts";
 import { TestCluster } from "./test-cluster.ts";
@@ -122,6 +122,15 @@ test.each(WAYS)(
   },
   60_000,
 );
+
+test("a connection kept to a pod's address ends before another app's pod has it", async () => {
+  const [address = ""] = await pods("first");
+  const url = `http://${address}:8080/`;
+  expect((await client.kept(url)).body).toStartWith("first ");
+  await swap("first", "second");
+  expect((await client.http(url)).body).toStartWith("second ");
+  expect((await rejectionOf(client.kept(url))).message).toContain("closed after 0 bytes of an answer");
+}, 60_000);
 
 /** Ends the pods of one app at once, and starts as many of another, which get their addresses. */
 async function swap(from: string, to: string): Promise<void> {

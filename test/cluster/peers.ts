@@ -135,6 +135,11 @@ export class Peer {
     return this.#do("http", { url });
   }
 
+  /** The same over a connection that is kept, and never replaced, for the next one of the same URL. */
+  kept(url: string): Promise<Omit<HttpResult, "tookMs">> {
+    return this.#do("kept", { url });
+  }
+
   grpc(url: string): Promise<{ status: number; body: string; grpcStatus: string }> {
     return this.#do("grpc", { url });
   }

@@ -14,6 +14,7 @@ export class Http1Connection {
   readonly #host: string;
   readonly #socket: Socket<undefined>;
   #received = "";
+  #reusable = true;
   #closed = false;
   #wake: () => void = () => {};
 
@@ -39,15 +40,17 @@ export class Http1Connection {
     this.#socket = socket;
   }
 
-  /** Whether another request may be sent: the last answer was read whole and did not say `connection: close`. */
-  usable = true;
+  /** Whether another request may be sent: the last answer was read whole and did not say `connection: close`, nor has it been closed. */
+  get usable(): boolean {
+    return this.#reusable && !this.#closed;
+  }
 
   async get(path: string, headers: Readonly<Record<string, string>>, deadlineMs: number): Promise<Answer> {
-    this.usable = false;
+    this.#reusable = false;
     const fields = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
     this.#socket.write(`GET ${path} HTTP/1.1\r\nhost: ${this.#host}\r\n${fields.join("")}\r\n`);
     const answer = await within(this.#read(), deadlineMs, "for an answer");
-    this.usable = !this.#closed && answer.headers["connection"] !== "close";
+    this.#reusable = answer.headers["connection"] !== "close";
     return answer;
   }
 

@@ -66,7 +66,7 @@ export class Load {
       this.#sent++;
       const startMs = performance.now();
       try {
-        if (connection === null) {
+        if (connection?.usable !== true) {
           connection = await this.#connect();
           left = this.#options.perConnection;
         }

@@ -11,6 +11,7 @@ const APP = process.env["APP"] ?? "peer";
 const POD = process.env["POD"] ?? "";
 const DEADLINE_MS = 10_000;
 const loads = new Map<string, Load>();
+const kept = new Map<string, Http1Connection>();
 /** Requests that were meant for another app. */
 let misdirected = 0;
 
@@ -26,6 +27,7 @@ const server = Bun.serve({
     },
     "/misdirected": () => Response.json(misdirected),
     "/do/http": (request) => attempt(request, getHttp),
+    "/do/kept": (request) => attempt(request, askKept),
     "/do/grpc": (request) => attempt(request, callGrpc),
     "/do/tcp": (request) => attempt(request, greet),
     "/do/load": (request) => attempt(request, startLoad),
@@ -89,6 +91,14 @@ async function getHttp(query: URLSearchParams): Promise<unknown> {
   } finally {
     connection.close();
   }
+}
+
+/** Like getHttp, but over one connection that is kept from one call to the next. */
+async function askKept(query: URLSearchParams): Promise<unknown> {
+  const { hostname, port, host, pathname, href } = new URL(required(query, "url"));
+  const connection = kept.get(href) ?? (await Http1Connection.open(hostname, Number(port || "80"), host, DEADLINE_MS));
+  kept.set(href, connection);
+  return await connection.get(pathname, {}, DEADLINE_MS);
 }
 
 async function callGrpc(query: URLSearchParams): Promise<unknown> {
