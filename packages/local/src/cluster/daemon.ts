@@ -56,6 +56,7 @@ export async function runDaemon(paths: ClusterPaths, own: OwnPrograms): Promise<
     network,
     images: makeImageTable(paths.imagesDir, own, settings.config.images),
     stateDir: paths.stateDir,
+    secretDir: paths.secretDir,
     nodeName: NODE_NAME,
     serviceAccountToken: async (namespace, serviceAccount, { audiences, expirationSeconds, pod }) => {
       const { token } = await server.serviceAccountToken({

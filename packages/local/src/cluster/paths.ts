@@ -1,9 +1,11 @@
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 
 /** Where a cluster keeps everything; nothing of it is elsewhere but its network namespaces, which begin with its name. */
 export interface ClusterPaths {
   readonly name: string;
   readonly stateDir: string;
+  /** What pods must not see: with the default directory, also the directories of other clusters. */
+  readonly secretDir: string;
   readonly kubeconfig: string;
   readonly pidFile: string;
   /** Held by `up` while it starts the daemon; beside the directory, which is not there at first. */
@@ -30,6 +32,7 @@ export function clusterPaths(name: string, stateDir?: string): ClusterPaths {
   return {
     name,
     stateDir: dir,
+    secretDir: dirname(dir) === STATE_ROOT ? STATE_ROOT : dir,
     kubeconfig: join(dir, "kubeconfig"),
     pidFile: join(dir, "daemon.pid"),
     lockFile: `${dir}.lock`,

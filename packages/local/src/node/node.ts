@@ -37,7 +37,7 @@ export class Node {
     mkdirSync(podsDirectory(options.stateDir), { recursive: true, mode: 0o700 });
     const stateDir = realpathSync(options.stateDir);
     const podsDir = podsDirectory(stateDir);
-    const machine = prepareMachine(join(podsDir, MACHINE_DIRECTORY), stateDir);
+    const machine = prepareMachine(join(podsDir, MACHINE_DIRECTORY), realpathSync(options.secretDir ?? stateDir));
     const capacity = { cpus: cpus().length, memoryBytes: totalmem() };
     const node = new Node({ options, machine, podsDir, capacity, warn });
     node.#stops.push(await keepNodeObject(options, warn));

@@ -51,6 +51,8 @@ export interface NodeOptions {
   readonly images: ImageTable;
   /** The cluster's directory; the node keeps everything of its own in `pods/` below it. */
   readonly stateDir: string;
+  /** What containers must not see. Default: the cluster's directory. */
+  readonly secretDir?: string;
   readonly nodeName: string;
   serviceAccountToken(namespace: string, name: string, options: TokenRequestOptions): Promise<string>;
   /** The cluster's certificate authority, for service account volumes. */
