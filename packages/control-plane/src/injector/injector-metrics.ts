@@ -24,9 +24,11 @@ export interface AdmissionLabels {
   readonly configuration: Readonly<Record<string, string>>;
 }
 
-/** Whoever may create pods chooses annotations; beyond this many combinations they are left out. */
+/** Whoever may create pods chooses annotations and owners; beyond this many combinations they are left out. */
 const COMBINATIONS_MAX = 1_000;
-const VALUE_LENGTH_MAX = 64;
+/** What is longer is nobody's configuration, and would be kept. */
+const COMBINATION_LENGTH_MAX = 16_384;
+const TEXT_LENGTH_MAX = 64;
 
 /** The counters of Linkerd's proxy injector. */
 export class InjectorMetrics {
@@ -38,7 +40,7 @@ export class InjectorMetrics {
   }
 
   onRequest(admission: AdmissionLabels): void {
-    this.#registry.counter(REQUESTS, labels([...this.#common(admission), ...this.#configuration(admission)])).value++;
+    this.#registry.counter(REQUESTS, this.#labels(admission, [])).value++;
   }
 
   /** @param skipped null when the object was changed */
@@ -47,27 +49,28 @@ export class InjectorMetrics {
       ["skip", String(skipped !== null)],
       ["skip_reason", skipped?.join(",") ?? ""],
     ];
-    const text = labels([...this.#common(admission), ...outcome, ...this.#configuration(admission)]);
-    this.#registry.counter(RESPONSES, text).value++;
+    this.#registry.counter(RESPONSES, this.#labels(admission, outcome)).value++;
   }
 
-  #common({ ownerKind, namespace, annotationAt }: AdmissionLabels): LabelPair[] {
-    return [
-      ["owner_kind", ownerKind],
-      ["namespace", namespace],
-      ["annotation_at", annotationAt],
-    ];
-  }
-
-  #configuration({ configuration }: AdmissionLabels): LabelPair[] {
+  #labels(admission: AdmissionLabels, outcome: readonly LabelPair[]): string {
+    const { ownerKind, configuration } = this.#isCounted(admission) ? admission : { ownerKind: "", configuration: {} };
     const pairs = Object.entries(configuration).map(([name, value]): LabelPair => {
-      return [name.replaceAll(/[^a-zA-Z0-9_]/g, "_"), value.slice(0, VALUE_LENGTH_MAX)];
+      return [name.replaceAll(/[^a-zA-Z0-9_]/g, "_"), value.slice(0, TEXT_LENGTH_MAX)];
     });
-    const combination = JSON.stringify(pairs);
-    if (!this.#combinations.has(combination)) {
-      if (this.#combinations.size >= COMBINATIONS_MAX) return [];
-      this.#combinations.add(combination);
-    }
-    return pairs.sort(([a], [b]) => (a < b ? -1 : 1));
+    return labels([
+      ["owner_kind", ownerKind.slice(0, TEXT_LENGTH_MAX)],
+      ["namespace", admission.namespace],
+      ["annotation_at", admission.annotationAt],
+      ...outcome,
+      ...pairs.sort(([a], [b]) => (a < b ? -1 : 1)),
+    ]);
+  }
+
+  #isCounted({ ownerKind, configuration }: AdmissionLabels): boolean {
+    const combination = JSON.stringify([ownerKind, configuration]);
+    if (this.#combinations.has(combination)) return true;
+    if (this.#combinations.size >= COMBINATIONS_MAX || combination.length > COMBINATION_LENGTH_MAX) return false;
+    this.#combinations.add(combination);
+    return true;
   }
 }

@@ -10,7 +10,10 @@ export interface PodOwner {
 }
 
 /** Kinds that have owners themselves. */
-const BETWEEN: Readonly<Record<string, ResourceRef>> = { ReplicaSet: RESOURCES.replicasets, Job: RESOURCES.jobs };
+const BETWEEN: ReadonlyMap<string, ResourceRef> = new Map([
+  ["ReplicaSet", RESOURCES.replicasets],
+  ["Job", RESOURCES.jobs],
+]);
 
 /** A busy cluster's ReplicaSets of the last hours. What is forgotten is asked for again. */
 const CACHED_MAX = 5_000;
@@ -33,12 +36,14 @@ export class Owners {
     const reference = ownerOf(pod as unknown as KubeObject);
     if (reference === undefined) return null;
     const direct = { apiVersion: reference.apiVersion, kind: reference.kind, name: reference.name, uid: reference.uid };
-    const resource = BETWEEN[reference.kind];
+    const resource = BETWEEN.get(reference.kind);
     if (resource === undefined) return direct;
     const known = this.#known.get(reference.uid);
     if (known !== undefined) return known;
     try {
       const between = await this.#client.get(resource, namespace, reference.name, { timeoutMs: GET_TIMEOUT_MS });
+      // Another object of that name, or a reference that was made up: nothing to remember under this uid.
+      if (between.metadata.uid !== reference.uid) return direct;
       const owner = ownerOf(between);
       return this.#remember(reference.uid, owner === undefined ? direct : { ...direct, ...pick(owner) });
     } catch (error) {

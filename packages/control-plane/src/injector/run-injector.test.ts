@@ -49,7 +49,8 @@ class FakeApi {
       const ownerReferences = [
         { apiVersion: "apps/v1", kind: "Deployment", name: "web", uid: "d-1", controller: true },
       ];
-      return Response.json({ apiVersion: "apps/v1", kind: "ReplicaSet", metadata: { name: "web-1", ownerReferences } });
+      const metadata = { name: "web-1", uid: "r-1", ownerReferences };
+      return Response.json({ apiVersion: "apps/v1", kind: "ReplicaSet", metadata });
     }
     if (request.method === "POST" && pathname.endsWith("/events")) {
       const event = (await request.json()) as Record<string, unknown>;
@@ -239,6 +240,13 @@ describe("the proxy injector", () => {
     expect(await metrics()).toContain(
       'proxy_inject_admission_responses_total{owner_kind="deployment",namespace="meshed",annotation_at="namespace",skip="false",skip_reason="",config_linkerd_io_proxy_cpu_limit="1500m"} 2',
     );
+  });
+
+  test("believes no reference to an owner whose uid is another's", async () => {
+    const ownerReferences = OWNED.ownerReferences.map((reference) => ({ ...reference, uid: "r-2" }));
+    const { object } = await review("meshed", pod({ ownerReferences }));
+    expect(object.metadata.labels).toMatchObject({ "linkerd.io/proxy-replicaset": "web-1" });
+    expect(object.metadata.labels).not.toHaveProperty("linkerd.io/proxy-deployment");
   });
 
   test("skips pods, telling why in an event and a metric", async () => {

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect, type TLSSocket } from "node:tls";
-import { allow } from "./admission.ts";
+import { type AdmissionRequest, type AdmissionReview, allow } from "./admission.ts";
 import { WebhookServer } from "./webhook-server.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "bowline-webhook-"));
@@ -22,6 +22,41 @@ const REVIEW = JSON.stringify({
   apiVersion: "admission.k8s.io/v1",
   kind: "AdmissionReview",
   request: { uid: "u", kind: { kind: "Pod" } },
+});
+
+describe("a webhook server", () => {
+  const allowAll = (request: AdmissionRequest): Promise<AdmissionReview> => Promise.resolve(allow(request, []));
+
+  test("lets go of those who never send what they announced, and serves others", async () => {
+    const server = await WebhookServer.listen({
+      host: "127.0.0.1",
+      port: 0,
+      keyPair,
+      review: allowAll,
+      requestTimeoutMs: 100,
+    });
+    const slow = await open(server.port);
+    slow.write("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\n{");
+    expect(await readAll(slow)).toBe("");
+    const other = await open(server.port);
+    other.write(`POST / HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: ${REVIEW.length}\r\n\r\n${REVIEW}`);
+    expect(await readAll(other)).toContain('"allowed":true');
+    await server.close(1000);
+  });
+
+  test("holds only so much of what is on its way", async () => {
+    const server = await WebhookServer.listen({ host: "127.0.0.1", port: 0, keyPair, review: allowAll });
+    const sent = Buffer.alloc(9 << 20, 0x20);
+    const answers: Promise<string>[] = [];
+    for (let i = 0; i < 8; i++) {
+      const socket = await open(server.port);
+      socket.write(`POST / HTTP/1.1\r\nhost: a\r\ncontent-length: ${sent.length + 1}\r\n\r\n`);
+      socket.write(sent);
+      answers.push(readAll(socket));
+    }
+    expect(await Promise.race(answers)).toStartWith("HTTP/1.1 503 ");
+    await server.close(10);
+  });
 });
 
 describe("a webhook server that is closed", () => {

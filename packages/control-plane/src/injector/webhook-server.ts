@@ -16,11 +16,17 @@ export interface WebhookServerOptions {
   readonly port: number;
   readonly keyPair: KeyPair;
   readonly review: (request: AdmissionRequest) => Promise<AdmissionReview>;
+  /** How long a request may take to arrive; 30 s unless given. */
+  readonly requestTimeoutMs?: number;
 }
 
 /** The API server's own limit for a request is 3 MB; Linkerd's webhooks take 10. */
 const BODY_BYTES_MAX = 10 * 1024 * 1024;
+/** Of all that are on their way: whoever reaches the port may send, and nobody is asked for a certificate. */
+const ALL_BODIES_BYTES_MAX = 64 * 1024 * 1024;
 const REQUEST_TIMEOUT_MS = 30_000;
+/** Longer than the API server keeps idle connections (90 s), so that it is the one who closes them. */
+const IDLE_TIMEOUT_MS = 120_000;
 
 /** Serves admission reviews over TLS 1.3. */
 export class WebhookServer {
@@ -39,14 +45,18 @@ export class WebhookServer {
   }
 
   private constructor(options: WebhookServerOptions) {
-    this.#http = createServer({ requestTimeout: REQUEST_TIMEOUT_MS }, (request, response) => {
-      const answered = answer(options.review, request, response).finally(() => this.#answering.delete(answered));
+    const bodies = new Bodies(options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS);
+    this.#http = createServer((request, response) => {
+      const answered = answer(options.review, bodies, request, response).finally(() =>
+        this.#answering.delete(answered),
+      );
       this.#answering.add(answered);
     });
     this.#tls = createTlsServer({ ...options.keyPair, minVersion: "TLSv1.3" });
     this.#tls.on("secureConnection", (socket) => {
       this.#sockets.add(socket);
       socket.once("close", () => this.#sockets.delete(socket));
+      socket.setTimeout(IDLE_TIMEOUT_MS, () => socket.destroy());
       this.#http.emit("connection", socket);
     });
     // Handshakes that fail, as of scanners and probes that speak plain TCP, concern nobody else.
@@ -91,6 +101,7 @@ export class WebhookServer {
 
 async function answer(
   review: WebhookServerOptions["review"],
+  bodies: Bodies,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -103,10 +114,10 @@ async function answer(
   };
   try {
     if (request.method !== "POST") return await say(405, "text/plain", "only POST is served here\n");
-    const body = await readBody(request);
-    if (body === null) {
+    const body = await bodies.read(request);
+    if (typeof body === "number") {
       response.setHeader("connection", "close");
-      return await say(413, "text/plain", `the review is larger than ${BODY_BYTES_MAX} bytes\n`);
+      return await say(body, "text/plain", "the review is too large, or too many are on their way\n");
     }
     await say(200, "application/json", JSON.stringify(await review(parseReview(body))));
   } catch (error) {
@@ -116,14 +127,32 @@ async function answer(
   }
 }
 
-/** null when it is too large; the rest of it is then not read. */
-async function readBody(request: IncomingMessage): Promise<string | null> {
-  const chunks: Buffer[] = [];
-  let byteCount = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    byteCount += chunk.length;
-    if (byteCount > BODY_BYTES_MAX) return null;
-    chunks.push(chunk);
+/** Reads what is sent, within bounds. The timeouts of Node's server hold only for connections that it accepted itself. */
+class Bodies {
+  readonly #timeoutMs: number;
+  #bytes = 0;
+
+  constructor(timeoutMs: number) {
+    this.#timeoutMs = timeoutMs;
   }
-  return Buffer.concat(chunks).toString("utf8");
+
+  /** The text, or the HTTP status of what is not read to its end. Rejects when the connection breaks, or takes too long. */
+  async read(request: IncomingMessage): Promise<string | 413 | 503> {
+    const late = setTimeout(() => request.destroy(new Error("the request took too long")), this.#timeoutMs);
+    const chunks: Buffer[] = [];
+    let byteCount = 0;
+    try {
+      for await (const chunk of request as AsyncIterable<Buffer>) {
+        byteCount += chunk.length;
+        this.#bytes += chunk.length;
+        if (byteCount > BODY_BYTES_MAX) return 413;
+        if (this.#bytes > ALL_BODIES_BYTES_MAX) return 503;
+        chunks.push(chunk);
+      }
+      return Buffer.concat(chunks).toString("utf8");
+    } finally {
+      clearTimeout(late);
+      this.#bytes -= byteCount;
+    }
+  }
 }
