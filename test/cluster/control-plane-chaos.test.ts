@@ -72,6 +72,33 @@ interface PodState {
   };
 }
 
+test("without the injector no pod starts without a proxy, where the webhook must not fail", async () => {
+  const fail = [{ op: "replace", path: "/webhooks/0/failurePolicy", value: "Fail" }];
+  const configuration = "mutatingwebhookconfiguration/linkerd-proxy-injector-webhook-config";
+  await cluster.run(`patch ${configuration} --type=json --patch=${JSON.stringify(fail)}`);
+  await cluster.run("scale deploy/linkerd-proxy-injector -n linkerd --replicas=0");
+  await cluster.run(
+    "wait pod -n linkerd -l linkerd.io/control-plane-component=proxy-injector --for=delete --timeout=20s",
+  );
+  await client.startLoad(LOAD, { url: URL_OF_WEB, app: "web" });
+  await cluster.run("rollout restart deploy/web -n mesh");
+  await waitFor(async () => (await cluster.run("get events -n mesh")).includes("failed calling webhook"), {
+    what: "an event that says why there is no pod",
+    timeoutMs: 10_000,
+    intervalMs: 100,
+  });
+  await client.moreSuccesses(LOAD, 100);
+  await cluster.run("scale deploy/linkerd-proxy-injector -n linkerd --replicas=1");
+  await rolledOut(cluster, "mesh", "deploy/web");
+  expect((await client.stopLoad(LOAD)).failed).toEqual({});
+  const sidecars = "jsonpath={.items[*].spec.initContainers[*].name}";
+  const names = await cluster.kubectl(["get", "pods", "-n", "mesh", "-l", "app=web", "-o", sidecars]);
+  expect(names.split(" ").filter((name) => name === "linkerd-proxy").length).toBeGreaterThanOrEqual(2);
+  expect(
+    (await cluster.run("get pods -n mesh -l app=web --no-headers")).split("\n").filter((line) => / 1\/1 /.test(line)),
+  ).toEqual([]);
+}, 60_000);
+
 test("endpoints that come while the destination service is away get requests once it is back", async () => {
   await client.startLoad(LOAD, { url: URL_OF_WEB, app: "web" });
   await client.moreSuccesses(LOAD, 50);
