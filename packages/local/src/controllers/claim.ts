@@ -1,5 +1,30 @@
 import { controllerReference, type KubeObject, type LabelSelector, matchesSelector, ownerOf } from "@bowline/kube";
-import type { ClusterApi } from "../api/cluster-api.ts";
+import type { ClusterApi, ClusterEvent } from "../api/cluster-api.ts";
+import { keyOf, ownerKeys } from "./controller.ts";
+
+/** A type whose objects control others. */
+interface OwnerType<T extends KubeObject> {
+  /** The store's name. */
+  readonly type: string;
+  readonly group: string;
+  readonly kind: string;
+  readonly wants: (owner: T) => boolean;
+}
+
+/**
+ * The keys of those of a type that an event about a child concerns: of the owner it has and had, or else of those that want it, one of which
+ * will adopt it.
+ */
+export function claimants<T extends KubeObject>(
+  api: ClusterApi,
+  event: ClusterEvent<KubeObject>,
+  { type, group, kind, wants }: OwnerType<T>,
+): Iterable<string> {
+  const keys = ownerKeys(event, group, kind);
+  if (keys.size > 0 || event.type === "DELETED" || ownerOf(event.object) !== undefined) return keys;
+  const { namespace = "" } = event.object.metadata;
+  return api.list<T>(type, { namespace }).filter(wants).map(keyOf);
+}
 
 export interface ClaimOptions<T extends KubeObject> {
   /** The store's name of the owner's type. */

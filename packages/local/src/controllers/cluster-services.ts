@@ -1,6 +1,7 @@
 import { ApiError, type EndpointSlice, type Endpoints, type Service } from "@bowline/kube";
 import { canonical } from "./canonical.ts";
 import type { Controller, ControllerContext } from "./controller.ts";
+import { SERVICE_NAME, SLICES } from "./endpoints/slice-labels.ts";
 import { startWorkQueue } from "./work-queue.ts";
 
 export interface ClusterServices {
@@ -14,7 +15,6 @@ export interface ClusterServices {
   readonly dns?: { readonly clusterIps: readonly string[] };
 }
 
-const SLICES = "endpointslices.discovery.k8s.io";
 const API_LABELS = { component: "apiserver", provider: "kubernetes" };
 
 /** Keeps the Services that are the cluster's own, whoever deletes or changes them. */
@@ -83,7 +83,7 @@ async function keepSlice(
   const ports = [{ name: "https", port, protocol: "TCP" }];
   const old = api.get<EndpointSlice>(SLICES, "default", name);
   if (old === undefined) {
-    const metadata = { name, namespace: "default", labels: { "kubernetes.io/service-name": "kubernetes" } };
+    const metadata = { name, namespace: "default", labels: { [SERVICE_NAME]: "kubernetes" } };
     const head = { apiVersion: "discovery.k8s.io/v1", kind: "EndpointSlice" } as const;
     await api.create<EndpointSlice>(SLICES, { ...head, metadata, addressType, endpoints, ports });
     return;

@@ -1,5 +1,10 @@
-import type { PodTemplateSpec } from "@bowline/kube";
-import { type ControllerRevision, controllerReference, type KubeObject, type LabelSelector } from "@bowline/kube";
+import {
+  type ControllerRevision,
+  controllerReference,
+  type DaemonSet,
+  type PodTemplateSpec,
+  type StatefulSet,
+} from "@bowline/kube";
 import type { ClusterApi } from "../api/cluster-api.ts";
 import { canonical, hashName } from "./canonical.ts";
 import { claim } from "./claim.ts";
@@ -8,14 +13,7 @@ const TYPE = "controllerrevisions.apps";
 const HASH = "controller-revision-hash";
 
 /** An owner of pods whose templates are remembered as ControllerRevisions, for roll-outs and rollbacks. */
-export interface RevisionedOwner {
-  readonly object: KubeObject;
-  /** The store's name of its type. */
-  readonly type: string;
-  readonly selector: LabelSelector;
-  readonly template: PodTemplateSpec;
-  readonly collisionCount: number;
-}
+type RevisionedOwner = DaemonSet | StatefulSet;
 
 export interface Revisions {
   /** Of the template as it is. */
@@ -25,14 +23,14 @@ export interface Revisions {
 }
 
 /**
- * Finds the revision of the owner's template, or writes it. A template that was in use before gets the highest number
+ * Finds the revision of the owner's template, or writes it; `type` is the store's name of the owner's type. A template that was in use before gets the highest number
  * again. The data is a patch, which `kubectl rollout undo` applies as it is.
  */
-export async function ensureRevision(api: ClusterApi, owner: RevisionedOwner): Promise<Revisions> {
-  const { object, selector } = owner;
-  const all = await claim<ControllerRevision>(api, object, { ownerType: owner.type, childType: TYPE, selector });
+export async function ensureRevision(api: ClusterApi, type: string, owner: RevisionedOwner): Promise<Revisions> {
+  const selector = owner.spec?.selector ?? {};
+  const all = await claim<ControllerRevision>(api, owner, { ownerType: type, childType: TYPE, selector });
   all.sort((a, b) => a.revision - b.revision || (a.metadata.name < b.metadata.name ? -1 : 1));
-  const data = { spec: { template: { ...owner.template, $patch: "replace" } } };
+  const data = { spec: { template: { ...owner.spec?.template, $patch: "replace" } } };
   const wanted = canonical(data);
   const equal = all.findLast((revision) => canonical(revision.data) === wanted);
   const latest = all.at(-1);
@@ -73,8 +71,8 @@ async function create(
   data: object,
   revision: number,
 ): Promise<ControllerRevision> {
-  const { namespace = "", name } = owner.object.metadata;
-  for (let collisions = owner.collisionCount; ; collisions++) {
+  const { namespace = "", name } = owner.metadata;
+  for (let collisions = owner.status?.collisionCount ?? 0; ; collisions++) {
     const hash = hashName(data, collisions);
     if (api.get(TYPE, namespace, `${name}-${hash}`) !== undefined) continue;
     return await api.create<ControllerRevision>(TYPE, {
@@ -83,8 +81,8 @@ async function create(
       metadata: {
         name: `${name}-${hash}`,
         namespace,
-        labels: { ...owner.template.metadata?.labels, [HASH]: hash },
-        ownerReferences: [controllerReference(owner.object)],
+        labels: { ...owner.spec?.template.metadata?.labels, [HASH]: hash },
+        ownerReferences: [controllerReference(owner)],
       },
       data: structuredClone(data),
       revision,

@@ -6,19 +6,12 @@ import {
   type Pod,
   type PodSpec,
 } from "@bowline/kube";
-import { claim } from "./claim.ts";
-import {
-  type Controller,
-  type ControllerContext,
-  keyOf,
-  ownerKeys,
-  type ReconcileTarget,
-  startController,
-} from "./controller.ts";
+import { claim, claimants } from "./claim.ts";
+import { type Controller, type ControllerContext, keyOf, type ReconcileTarget, startController } from "./controller.ts";
 import { ensureRevision, hashOf, removeOldRevisions } from "./controller-revisions.ts";
 import { countOf } from "./int-or-percent.ts";
 import { createPod, deletePod, podFromTemplate } from "./pod-factory.ts";
-import { availableIn, isActive, isAvailable, isFinished, isReady } from "./pod-state.ts";
+import { availableIn, awaitAvailable, isActive, isAvailable, isFinished, isReady } from "./pod-state.ts";
 
 const NAME = "daemonset-controller";
 const TYPE = "daemonsets.apps";
@@ -33,11 +26,8 @@ export function startDaemonSets(context: ControllerContext): Controller {
       on<DaemonSet>(TYPE, (event) => [keyOf(event.object)]);
       on<Node>("nodes", () => api.list<DaemonSet>(TYPE).map(keyOf));
       on<Pod>("pods", (event) => {
-        const keys = ownerKeys(event, "apps", "DaemonSet");
-        if (keys.size > 0 || event.type === "DELETED") return keys;
-        const { namespace = "", labels } = event.object.metadata;
-        const sets = api.list<DaemonSet>(TYPE, { namespace });
-        return sets.filter((set) => matchesSelector(set.spec?.selector, labels)).map(keyOf);
+        const wants = (set: DaemonSet): boolean => matchesSelector(set.spec?.selector, event.object.metadata.labels);
+        return claimants(api, event, { type: TYPE, group: "apps", kind: "DaemonSet", wants });
       });
     },
     reconcile: (target) => reconcile(context, target),
@@ -51,13 +41,7 @@ async function reconcile(context: ControllerContext, target: ReconcileTarget): P
   const selector = set.spec?.selector ?? {};
   const pods = await claim<Pod>(api, set, { ownerType: TYPE, childType: "pods", selector });
   if (set.metadata.deletionTimestamp !== undefined) return;
-  const revisions = await ensureRevision(api, {
-    object: set,
-    type: TYPE,
-    selector,
-    template: set.spec?.template ?? {},
-    collisionCount: set.status?.collisionCount ?? 0,
-  });
+  const revisions = await ensureRevision(api, TYPE, set);
   const nodes = api.list<Node>("nodes").filter((node) => isSelected(set.spec?.template.spec, node));
   try {
     await step(context, set, revisions.update, nodes, pods);
@@ -152,9 +136,10 @@ async function writeStatus(
   const { uid = "", generation = 0 } = set.metadata;
   const pods = api.list<Pod>("pods", { ownerUid: uid }).filter(isActive);
   const nowMs = context.now();
-  const waits = pods.map((pod) => availableIn(pod, set.spec?.minReadySeconds ?? 0, nowMs) ?? 0);
-  const soonest = Math.min(...waits.filter((wait) => wait > 0));
-  if (Number.isFinite(soonest)) target.after(soonest);
+  awaitAvailable(
+    target,
+    pods.map((pod) => availableIn(pod, set.spec?.minReadySeconds ?? 0, nowMs)),
+  );
   const nodesWith = (test: (pod: Pod) => boolean): number => {
     return nodes.filter(({ metadata }) => pods.some((pod) => nodeOf(pod) === metadata.name && test(pod))).length;
   };

@@ -1,4 +1,5 @@
 import type { Pod } from "@bowline/kube";
+import type { ReconcileTarget } from "./controller.ts";
 
 /** Neither ended nor told to end. */
 export function isActive(pod: Pod): boolean {
@@ -29,6 +30,12 @@ export function availableIn(pod: Pod, minReadySeconds: number, nowMs: number): n
 
 export function isAvailable(pod: Pod, minReadySeconds: number, nowMs: number): boolean {
   return availableIn(pod, minReadySeconds, nowMs) === 0;
+}
+
+/** Asks to be called again when the next of some pods will have been ready for long enough, by what `availableIn` says of each. */
+export function awaitAvailable(target: ReconcileTarget, waits: readonly (number | undefined)[]): void {
+  const soonest = Math.min(...waits.filter((wait) => wait !== undefined && wait > 0).map(Number));
+  if (Number.isFinite(soonest)) target.after(soonest);
 }
 
 function readyCondition(pod: Pod): { status: string; lastTransitionTime?: string } | undefined {

@@ -1,9 +1,9 @@
 import { type Deployment, ownerOf, type Pod, type ReplicaSet } from "@bowline/kube";
+import { claimants } from "../claim.ts";
 import {
   type Controller,
   type ControllerContext,
   keyOf,
-  ownerKeys,
   type ReconcileTarget,
   startController,
 } from "../controller.ts";
@@ -35,11 +35,8 @@ export function startDeployments(context: ControllerContext): Controller {
     watch(on) {
       on<Deployment>("deployments.apps", (event) => [keyOf(event.object)]);
       on<ReplicaSet>("replicasets.apps", (event) => {
-        const keys = ownerKeys(event, "apps", "Deployment");
-        if (keys.size > 0 || ownerOf(event.object) !== undefined) return keys;
-        const { namespace = "" } = event.object.metadata;
-        const wanting = api.list<Deployment>("deployments.apps", { namespace });
-        return wanting.filter((deployment) => wantsOrphan(deployment, event.object)).map(keyOf);
+        const wants = (deployment: Deployment): boolean => wantsOrphan(deployment, event.object);
+        return claimants(api, event, { type: "deployments.apps", group: "apps", kind: "Deployment", wants });
       });
       // Recreate waits for the last old pod to be gone, which no ReplicaSet's status tells.
       on<Pod>("pods", (event) => (event.type === "DELETED" ? deploymentOf(context, event.object) : []));

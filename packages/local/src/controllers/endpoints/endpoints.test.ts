@@ -144,7 +144,7 @@ describe("the endpoints of a Service", () => {
     await cluster.until("all", () => ready(cluster).length === 120);
     expect(slices(cluster).every(({ endpoints: all }) => all.length <= 100)).toBe(true);
     expect(new Set(ready(cluster)).size).toBe(120);
-  });
+  }, 30_000);
 
   test("follow a change of selector or ports, and go with the Service", async () => {
     await using cluster = await startHarness();

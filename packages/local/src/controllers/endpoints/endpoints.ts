@@ -17,12 +17,10 @@ import {
 } from "../controller.ts";
 import { type AddressType, endpointOfPod, type PodEndpoint } from "./endpoint-of-pod.ts";
 import { familyOf, planSlices, type SliceContent } from "./plan-slices.ts";
+import { MANAGED_BY, SERVICE_NAME, SLICES } from "./slice-labels.ts";
 import { subsetsOf } from "./subsets.ts";
 
 const NAME = "endpointslice-controller";
-const SLICES = "endpointslices.discovery.k8s.io";
-const SERVICE_NAME = "kubernetes.io/service-name";
-const MANAGED_BY = "endpointslice.kubernetes.io/managed-by";
 const MANAGER = "endpointslice-controller.k8s.io";
 const HEADLESS = "service.kubernetes.io/headless";
 /** Long enough to take what one roll-out changes at a time in one write, too short to be noticed. */

@@ -10,11 +10,9 @@ import {
 } from "../controller.ts";
 import type { AddressType } from "./endpoint-of-pod.ts";
 import { ENDPOINTS_PER_SLICE } from "./plan-slices.ts";
+import { MANAGED_BY, SERVICE_NAME, SLICES } from "./slice-labels.ts";
 
 const NAME = "endpointslicemirroring-controller";
-const SLICES = "endpointslices.discovery.k8s.io";
-const SERVICE_NAME = "kubernetes.io/service-name";
-const MANAGED_BY = "endpointslice.kubernetes.io/managed-by";
 const MANAGER = "endpointslicemirroring-controller.k8s.io";
 const SKIP = "endpointslice.kubernetes.io/skip-mirror";
 

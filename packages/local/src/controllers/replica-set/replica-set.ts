@@ -1,17 +1,16 @@
 import type { KubeObject, LabelSelector, Pod, PodTemplateSpec, ReplicaSet, ReplicationController } from "@bowline/kube";
 import { matchesSelector } from "@bowline/kube";
-import { claim } from "../claim.ts";
+import { claim, claimants } from "../claim.ts";
 import { type Condition, withCondition, withoutCondition } from "../conditions.ts";
 import {
   type Controller,
   type ControllerContext,
   keyOf,
-  ownerKeys,
   type ReconcileTarget,
   startController,
 } from "../controller.ts";
 import { createPod, deletePod, messageOf, podFromTemplate, slowStart } from "../pod-factory.ts";
-import { availableIn, isActive, isReady } from "../pod-state.ts";
+import { availableIn, awaitAvailable, isActive, isReady } from "../pod-state.ts";
 import { inOrderOfDeletion } from "./pod-ranking.ts";
 
 /** Keeps each ReplicaSet's number of pods. */
@@ -59,12 +58,8 @@ function startReplicas(context: ControllerContext, kind: ReplicasKind): Controll
     watch(on) {
       on<Replicas>(kind.type, (event) => [keyOf(event.object)]);
       on<Pod>("pods", (event) => {
-        const keys = ownerKeys(event, group, kind.kind);
-        if (keys.size > 0 || event.type === "DELETED") return keys;
-        const { namespace = "", labels, ownerReferences } = event.object.metadata;
-        if (ownerReferences?.some(({ controller }) => controller)) return keys;
-        const wanting = api.list<Replicas>(kind.type, { namespace });
-        return wanting.filter((each) => matchesSelector(kind.selectorOf(each), labels)).map(keyOf);
+        const wants = (each: Replicas): boolean => matchesSelector(kind.selectorOf(each), event.object.metadata.labels);
+        return claimants(api, event, { type: kind.type, group, kind: kind.kind, wants });
       });
     },
     reconcile: (target) => reconcile(context, kind, target),
@@ -136,8 +131,7 @@ async function writeStatus(
       const pods = api.list<Pod>("pods", { ownerUid: uid }).filter((pod) => isActive(pod) && isControlledBy(pod, uid));
       const minReadySeconds = draft.spec?.minReadySeconds ?? 0;
       const waits = pods.map((pod) => availableIn(pod, minReadySeconds, nowMs));
-      const soonest = Math.min(...waits.filter((wait) => wait !== undefined && wait > 0).map(Number));
-      if (Number.isFinite(soonest)) target.after(soonest);
+      awaitAvailable(target, waits);
       const templateLabels = { matchLabels: draft.spec?.template?.metadata?.labels ?? {} };
       const conditions = withoutCondition(
         draft.status?.conditions ?? [],

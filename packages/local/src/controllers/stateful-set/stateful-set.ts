@@ -1,16 +1,15 @@
 import { type ControllerRevision, type KubeObject, matchesSelector, type Pod, type StatefulSet } from "@bowline/kube";
-import { claim } from "../claim.ts";
+import { claim, claimants } from "../claim.ts";
 import {
   type Controller,
   type ControllerContext,
   keyOf,
-  ownerKeys,
   type ReconcileTarget,
   startController,
 } from "../controller.ts";
 import { ensureRevision, type Revisions, removeOldRevisions } from "../controller-revisions.ts";
 import { createPod, deletePod, messageOf } from "../pod-factory.ts";
-import { availableIn, isActive, isReady } from "../pod-state.ts";
+import { availableIn, awaitAvailable, isActive, isReady } from "../pod-state.ts";
 import { planStatefulSet } from "./plan.ts";
 import { ordinalOf, revisionNameOf, statefulPod } from "./stateful-pod.ts";
 
@@ -25,11 +24,8 @@ export function startStatefulSets(context: ControllerContext): Controller {
     watch(on) {
       on<StatefulSet>(TYPE, (event) => [keyOf(event.object)]);
       on<Pod>("pods", (event) => {
-        const keys = ownerKeys(event, "apps", "StatefulSet");
-        if (keys.size > 0 || event.type === "DELETED") return keys;
-        const { namespace = "", labels } = event.object.metadata;
-        const sets = api.list<StatefulSet>(TYPE, { namespace });
-        return sets.filter((set) => matchesSelector(set.spec?.selector, labels)).map(keyOf);
+        const wants = (set: StatefulSet): boolean => matchesSelector(set.spec?.selector, event.object.metadata.labels);
+        return claimants(api, event, { type: TYPE, group: "apps", kind: "StatefulSet", wants });
       });
     },
     reconcile: (target) => reconcile(context, target),
@@ -44,13 +40,7 @@ async function reconcile(context: ControllerContext, target: ReconcileTarget): P
   const adopts = (pod: Pod): boolean => ordinalOf(set, pod) !== undefined;
   const pods = await claim<Pod>(api, set, { ownerType: TYPE, childType: "pods", selector, adopts });
   if (set.metadata.deletionTimestamp !== undefined) return;
-  const revisions = await ensureRevision(api, {
-    object: set,
-    type: TYPE,
-    selector,
-    template: set.spec?.template ?? {},
-    collisionCount: set.status?.collisionCount ?? 0,
-  });
+  const revisions = await ensureRevision(api, TYPE, set);
   const current = revisions.all.find(({ metadata }) => metadata.name === set.status?.currentRevision);
   try {
     await step(context, set, pods, { current: current ?? revisions.update, update: revisions.update });
@@ -119,8 +109,7 @@ async function writeStatus(
       const pods = api.list<Pod>("pods", { ownerUid: uid }).filter((pod) => ordinalOf(draft, pod) !== undefined);
       const minReadySeconds = draft.spec?.minReadySeconds ?? 0;
       const waits = pods.filter(isActive).map((pod) => availableIn(pod, minReadySeconds, context.now()));
-      const soonest = Math.min(...waits.filter((wait) => wait !== undefined && wait > 0).map(Number));
-      if (Number.isFinite(soonest)) target.after(soonest);
+      awaitAvailable(target, waits);
       const counts = {
         replicas: pods.length,
         readyReplicas: pods.filter(isReady).length,
