@@ -156,19 +156,26 @@ async function settles<T>(what: string, actual: () => T | Promise<T>, wanted: T 
   if (!settled) expect(await actual()).toEqual(await want());
 }
 
+interface PodObject {
+  readonly apiVersion: "v1";
+  readonly kind: "Pod";
+  readonly metadata: { readonly name: string; readonly labels: object };
+  readonly spec: object;
+}
+
 function deployment(name: string, replicas: number): object {
   const { metadata, spec } = pod(name);
-  const labels = { app: name };
+  const { labels } = metadata;
   return {
     apiVersion: "apps/v1",
     kind: "Deployment",
     metadata: { name },
-    spec: { replicas, selector: { matchLabels: labels }, template: { metadata: { labels: metadata.labels }, spec } },
+    spec: { replicas, selector: { matchLabels: labels }, template: { metadata: { labels }, spec } },
   };
 }
 
-function pod(name: string): { readonly metadata: { readonly labels: object }; readonly spec: object } {
+function pod(name: string): PodObject {
   const containers = [{ name: "main", image: "idle", command: ["sleep", "100000"] }];
   const spec = { terminationGracePeriodSeconds: 0, containers };
-  return { apiVersion: "v1", kind: "Pod", metadata: { name, labels: { app: name } }, spec } as const;
+  return { apiVersion: "v1", kind: "Pod", metadata: { name, labels: { app: name } }, spec };
 }
