@@ -2,7 +2,7 @@ import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { type Duplex, pipeline } from "node:stream";
 import { endpointText } from "./addresses.ts";
-import { SocketStream, socketStreamHandler } from "./socket-stream.ts";
+import { acceptStreams, type SocketStream } from "./socket-stream.ts";
 
 /** Targets come and go with pods; of those not asked for lately the listener is closed, connections go on. */
 const RELAYS_MAX = 128;
@@ -55,21 +55,13 @@ export class Relays {
     const listener = Bun.listen<SocketStream>({
       unix: path,
       allowHalfOpen: true,
-      socket: {
-        ...socketStreamHandler,
-        open: (socket) => {
-          socket.data = new SocketStream();
-          socket.data.socketOpen(socket);
-          this.#serve(socket.data, host, port);
-        },
-      },
+      socket: acceptStreams((client) => this.#serve(client, host, port)),
     });
     return { path, listener };
   }
 
   #serve(client: SocketStream, host: string, port: number): void {
     this.#connections.add(client);
-    client.on("error", () => {});
     client.on("close", () => this.#connections.delete(client));
     this.#dial(host, port).then(
       (server) => {

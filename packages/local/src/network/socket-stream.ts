@@ -95,7 +95,7 @@ export class SocketStream extends Duplex {
   }
 }
 
-/** For `Bun.connect` and `Bun.listen`, with a SocketStream as each socket's data. */
+/** For `Bun.connect`, with a SocketStream as each socket's data. */
 export const socketStreamHandler: SocketHandler<SocketStream> = {
   data: (socket, bytes) => socket.data.socketData(bytes),
   end: (socket) => socket.data.socketEnd(),
@@ -105,6 +105,19 @@ export const socketStreamHandler: SocketHandler<SocketStream> = {
     socket.data.destroy(error);
   },
 };
+
+/** The same for `Bun.listen`: hands over a stream for each connection. Its errors are nobody's; its end is told by `close`. */
+export function acceptStreams(accept: (stream: SocketStream) => void): SocketHandler<SocketStream> {
+  return {
+    ...socketStreamHandler,
+    open: (socket) => {
+      socket.data = new SocketStream();
+      socket.data.socketOpen(socket);
+      socket.data.on("error", () => {});
+      accept(socket.data);
+    },
+  };
+}
 
 function resetError(): Error {
   return Object.assign(new Error("the connection was closed by the other side"), { code: "ECONNRESET" });

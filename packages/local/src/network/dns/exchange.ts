@@ -1,6 +1,7 @@
 import { randomInt } from "node:crypto";
 import { connect, isIP } from "node:net";
 import { type DecodedPacket, decode, encode, type Packet, RECURSION_DESIRED, type RecordType } from "dns-packet";
+import { OPT } from "./edns.ts";
 
 export interface NameServer {
   readonly ip: string;
@@ -8,7 +9,6 @@ export interface NameServer {
 }
 
 const PORT = 53;
-const UDP_BYTES_MAX = 1_232;
 
 /** `IP`, `IP:PORT` or `[IP]:PORT`, as `dns.getServers()` has them. Throws when it is none of these. */
 export function parseNameServer(text: string): NameServer {
@@ -34,18 +34,7 @@ export async function askServer(
     id: randomInt(0x1_0000),
     flags: RECURSION_DESIRED,
     questions: [{ name, type: type as RecordType }],
-    additionals: [
-      {
-        type: "OPT",
-        name: ".",
-        udpPayloadSize: UDP_BYTES_MAX,
-        extendedRcode: 0,
-        ednsVersion: 0,
-        flags: 0,
-        flag_do: false,
-        options: [],
-      },
-    ],
+    additionals: [OPT],
   };
   const answer = await byUdp(server, query, timeoutMs);
   return answer.flag_tc ? byTcp(server, query, timeoutMs) : answer;

@@ -10,6 +10,7 @@ import {
   TRUNCATED_RESPONSE,
 } from "dns-packet";
 import type { ClusterZone } from "./cluster-zone.ts";
+import { OPT, UDP_BYTES_MAX } from "./edns.ts";
 import type { Upstream } from "./upstream.ts";
 
 export interface ResponderOptions {
@@ -20,8 +21,6 @@ export interface ResponderOptions {
 const HEADER_BYTES = 12;
 /** Without EDNS (RFC 1035 §4.2.1), and the least that EDNS may say. */
 const UDP_BYTES_MIN = 512;
-/** What gets through any network unfragmented (DNS flag day 2020). */
-const UDP_BYTES_MAX = 1_232;
 const TCP_BYTES_MAX = 65_535;
 /** Aliases of aliases; a loop of them ends there. */
 const ALIASES_MAX = 8;
@@ -117,17 +116,6 @@ function fit(
   }
   return build(0, false);
 }
-
-const OPT: Answer = {
-  type: "OPT",
-  name: ".",
-  udpPayloadSize: UDP_BYTES_MAX,
-  extendedRcode: 0,
-  ednsVersion: 0,
-  flags: 0,
-  flag_do: false,
-  options: [],
-};
 
 function tryDecode(bytes: Buffer): DecodedPacket | undefined {
   try {

@@ -3,7 +3,7 @@ import { DNS_IP_V4, dnsAddresses, isClusterAddress } from "../addresses.ts";
 import type { PodNetwork } from "../pod-network.ts";
 import { inNamespace } from "../run-in-namespace.ts";
 import { ServiceIndex } from "../services/service-index.ts";
-import { SocketStream, socketStreamHandler } from "../socket-stream.ts";
+import { acceptStreams, type SocketStream } from "../socket-stream.ts";
 import { ClusterZone } from "./cluster-zone.ts";
 import { type ResponderOptions, respond } from "./respond.ts";
 import { MachineResolver, type Upstream } from "./upstream.ts";
@@ -88,14 +88,7 @@ class DnsServer {
         hostname,
         port: PORT,
         allowHalfOpen: true,
-        socket: {
-          ...socketStreamHandler,
-          open: (socket) => {
-            socket.data = new SocketStream();
-            socket.data.socketOpen(socket);
-            this.#accept(socket.data);
-          },
-        },
+        socket: acceptStreams((connection) => this.#accept(connection)),
       }),
     );
     this.#closers.push(() => tcp.stop(true));
@@ -107,7 +100,6 @@ class DnsServer {
   }
 
   #accept(connection: SocketStream): void {
-    connection.on("error", () => {});
     if (this.#connections.size >= CONNECTIONS_MAX) {
       connection.destroy();
       return;
