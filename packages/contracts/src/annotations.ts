@@ -67,5 +67,15 @@ export const CONFIG_ANNOTATION = {
   skipSubnets: "config.linkerd.io/skip-subnets",
 } as const;
 
+/** What the annotation of the default inbound policy may say, and the proxy's variable of it. */
+export const DEFAULT_POLICIES = [
+  "all-unauthenticated",
+  "all-authenticated",
+  "cluster-unauthenticated",
+  "cluster-authenticated",
+  "deny",
+  "audit",
+] as const;
+
 /** On a namespace: `disabled` keeps the webhooks away from it. */
 export const ADMISSION_WEBHOOKS_LABEL = "config.linkerd.io/admission-webhooks";

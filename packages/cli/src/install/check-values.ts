@@ -1,3 +1,4 @@
+import { DEFAULT_POLICIES } from "@bowline/contracts";
 import { DEFAULT_VALUES, type Values } from "@bowline/control-plane";
 import { isTree, type ValueTree } from "./set-flags.ts";
 
@@ -85,15 +86,6 @@ function resources(path: string): [path: string, rule: Rule][] {
   );
 }
 
-const POLICIES = [
-  "all-unauthenticated",
-  "all-authenticated",
-  "cluster-unauthenticated",
-  "cluster-authenticated",
-  "deny",
-  "audit",
-];
-
 const RULES: readonly [path: string, rule: Rule][] = [
   ["namespace", DNS_LABEL],
   ["clusterDomain", DNS_NAME],
@@ -124,7 +116,7 @@ const RULES: readonly [path: string, rule: Rule][] = [
   ["proxy.ports.outbound", PORT],
   ["proxy.opaquePorts", PORTS],
   ["proxy.requireIdentityOnInboundPorts", PORTS],
-  ["proxy.defaultInboundPolicy", oneOf(...POLICIES)],
+  ["proxy.defaultInboundPolicy", oneOf(...DEFAULT_POLICIES)],
   ["proxy.outboundTransportMode", oneOf("transport-header", "transparent")],
   ["proxy.outboundConnectTimeout", DURATION],
   ["proxy.inboundConnectTimeout", DURATION],

@@ -1,4 +1,4 @@
-import { CONFIG_ANNOTATION as A } from "@bowline/contracts";
+import { CONFIG_ANNOTATION as A, DEFAULT_POLICIES } from "@bowline/contracts";
 import { parseQuantity } from "@bowline/kube";
 import { parseGoDurationMs } from "../go-duration.ts";
 import { isNetwork, listItems } from "./networks.ts";
@@ -16,15 +16,6 @@ class Complaint {
     this.reason = reason;
   }
 }
-
-const DEFAULT_POLICIES = [
-  "all-unauthenticated",
-  "all-authenticated",
-  "cluster-unauthenticated",
-  "cluster-authenticated",
-  "deny",
-  "audit",
-] as const;
 
 /** Every annotation that changes how the proxy is rendered. Later rows win over earlier ones that set the same. */
 export const ANNOTATION_EFFECTS: readonly (readonly [annotation: string, effect: Effect])[] = [

@@ -1,4 +1,4 @@
-import { PROXY_ENV, PROXY_ENV_2018, SERVICE_ENV, type ServiceEnv } from "@bowline/contracts";
+import { DEFAULT_POLICIES, PROXY_ENV, PROXY_ENV_2018, SERVICE_ENV, type ServiceEnv } from "@bowline/contracts";
 import {
   isLoopbackHost,
   parseDnsName,
@@ -15,14 +15,7 @@ import type { Config, ControlService, DefaultPolicy } from "./types.ts";
 const PROFILE_SUFFIXES = ["svc.cluster.local."];
 const PROFILE_INITIAL_TIMEOUT_MS = 500;
 
-const parseDefaultPolicy = oneOf<DefaultPolicy>([
-  "deny",
-  "all-authenticated",
-  "all-unauthenticated",
-  "cluster-authenticated",
-  "cluster-unauthenticated",
-  "audit",
-]);
+const parseDefaultPolicy = oneOf<DefaultPolicy>(DEFAULT_POLICIES);
 /** Linkerd wants to know the cluster's networks for all of these, for `audit` too. */
 const CLUSTER_POLICIES: readonly DefaultPolicy[] = ["cluster-authenticated", "cluster-unauthenticated", "audit"];
 

@@ -1,3 +1,4 @@
+import type { DEFAULT_POLICIES } from "@bowline/contracts";
 import type { LogFormat } from "../log/format.ts";
 
 /** `ip` without brackets, in the kernel's canonical text form. */
@@ -63,13 +64,7 @@ export interface ControlService {
   readonly tlsName: string | null;
 }
 
-export type DefaultPolicy =
-  | "deny"
-  | "all-authenticated"
-  | "all-unauthenticated"
-  | "cluster-authenticated"
-  | "cluster-unauthenticated"
-  | "audit";
+export type DefaultPolicy = (typeof DEFAULT_POLICIES)[number];
 
 /** Read and checked for shape; nothing of it is required, and files are not opened, while reading the configuration. */
 export interface IdentityConfig {
