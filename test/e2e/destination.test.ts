@@ -5,9 +5,9 @@ import {
   ClusterIndex,
   DestinationService,
   Discovery,
-  type DiscoveryObserver,
   type ObjectsByKind,
   parsePortList,
+  SILENT_OBSERVER,
 } from "@bowline/control-plane/destination";
 import { GrpcServer } from "@bowline/grpc";
 import { Relay, type TwoPods, twoPods, waitFor } from "@bowline/testkit";
@@ -25,14 +25,6 @@ const CLUSTER_IP = "10.96.0.1";
 const OUTSIDE_IP = "10.88.0.1";
 const WEB = "web.shop.svc.cluster.local";
 
-const NO_PORT = { onSubscribers() {}, onUpdate() {}, onEndpoints() {}, onClose() {} };
-const UNOBSERVED: DiscoveryObserver = {
-  port: () => NO_PORT,
-  onProfileSubscribers() {},
-  onProfileUpdate() {},
-  onFault() {},
-};
-
 const index = new ClusterIndex();
 let pods: TwoPods;
 let proxy: RunningProxy;
@@ -45,7 +37,7 @@ beforeAll(async () => {
   const discovery = new Discovery({
     index,
     batch: new Batch(),
-    observer: UNOBSERVED,
+    observer: SILENT_OBSERVER,
     settings: {
       clusterDomain: "cluster.local",
       controllerNamespace: "linkerd",

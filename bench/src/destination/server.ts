@@ -4,8 +4,8 @@ import {
   ClusterIndex,
   DestinationService,
   Discovery,
-  type DiscoveryObserver,
   parsePortList,
+  SILENT_OBSERVER,
 } from "@bowline/control-plane/destination";
 import { GrpcServer } from "@bowline/grpc";
 import { CLUSTER, fillCluster, sliceOf } from "./cluster.ts";
@@ -13,25 +13,12 @@ import { CLUSTER, fillCluster, sliceOf } from "./cluster.ts";
 // The destination service over a cluster that is in memory and never stands still, as a process of its own. It says where
 // it listens, and on each change when it was made: the time is in the changed endpoint.
 
-const IGNORE_PORT = {
-  onSubscribers: () => undefined,
-  onUpdate: () => undefined,
-  onEndpoints: () => undefined,
-  onClose: () => undefined,
-};
-const IGNORE: DiscoveryObserver = {
-  port: () => IGNORE_PORT,
-  onProfileSubscribers: () => undefined,
-  onProfileUpdate: () => undefined,
-  onFault: () => undefined,
-};
-
 const index = new ClusterIndex();
 fillCluster(index);
 const discovery = new Discovery({
   index,
   batch: new Batch(),
-  observer: IGNORE,
+  observer: SILENT_OBSERVER,
   settings: {
     clusterDomain: "cluster.local",
     controllerNamespace: "linkerd",

@@ -16,6 +16,21 @@ export interface DiscoveryObserver {
   onFault(text: string): void;
 }
 
+/** Tells nobody anything. */
+export const SILENT_OBSERVER: DiscoveryObserver = {
+  port: () => SILENT_PORT,
+  onProfileSubscribers: () => undefined,
+  onProfileUpdate: () => undefined,
+  onFault: () => undefined,
+};
+
+const SILENT_PORT: PortObserver = {
+  onSubscribers: () => undefined,
+  onUpdate: () => undefined,
+  onEndpoints: () => undefined,
+  onClose: () => undefined,
+};
+
 export interface DiscoveryOptions {
   readonly index: ClusterIndex;
   readonly settings: DiscoverySettings;

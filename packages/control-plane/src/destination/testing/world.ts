@@ -3,7 +3,7 @@ import { type GrpcError, GrpcStatus, grpcStatusName, toGrpcError } from "@bowlin
 import { fromBinary, toJson } from "@bufbuild/protobuf";
 import { Batch } from "../batch.ts";
 import { ClusterIndex } from "../cluster-index.ts";
-import { Discovery, type DiscoveryObserver } from "../discovery.ts";
+import { Discovery, SILENT_OBSERVER } from "../discovery.ts";
 import { messageIp, shownIp } from "../ip.ts";
 import type { ObjectKind, ObjectsByKind } from "../objects.ts";
 import { parsePortList } from "../port-list.ts";
@@ -24,18 +24,6 @@ export const SETTINGS: DiscoverySettings = {
 export type ObjectEntry = { readonly [K in ObjectKind]: readonly [kind: K, object: ObjectsByKind[K]] }[ObjectKind];
 
 const FRAME_HEAD_BYTES = 5;
-const IGNORE_PORT = {
-  onSubscribers: () => undefined,
-  onUpdate: () => undefined,
-  onEndpoints: () => undefined,
-  onClose: () => undefined,
-};
-const IGNORE: DiscoveryObserver = {
-  port: () => IGNORE_PORT,
-  onProfileSubscribers: () => undefined,
-  onProfileUpdate: () => undefined,
-  onFault: () => undefined,
-};
 
 /** Discovery over objects that a test puts and removes; changes take effect with `flush`. */
 export class World {
@@ -45,7 +33,7 @@ export class World {
   readonly faults: string[] = [];
 
   constructor(objects: readonly ObjectEntry[] = [], settings: Partial<DiscoverySettings> = {}) {
-    const observer = { ...IGNORE, onFault: (text: string) => void this.faults.push(text) };
+    const observer = { ...SILENT_OBSERVER, onFault: (text: string) => void this.faults.push(text) };
     this.discovery = new Discovery({
       index: this.index,
       settings: { ...SETTINGS, ...settings },
