@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { HISTORY_SCRAPES } from "./history.ts";
+import fc from "fast-check";
+import { HISTORY_SCRAPES } from "./growth-rings.ts";
 import { MetricsStore, WINDOW_MAX_MS } from "./metrics-store.ts";
 
 const SELECTION = { match: [{ label: "direction", is: "inbound" }], groupBy: ["deployment"] } as const;
@@ -116,6 +117,66 @@ describe("responses in a window", () => {
   });
 });
 
+test("series that differ in labels nobody asks for are one, each counted from its own beginning", async () => {
+  const { store, clock } = storeAt(1000);
+  const line = (status: number, value: number): string =>
+    `response_total{direction="inbound",status_code="${status}",classification="success"} ${value}\n`;
+  for (const [ok, moved] of [
+    [100, 1000],
+    [110, 1001],
+    [2, 1002],
+  ] as const) {
+    store.add("a", LABELS, line(200, ok) + line(301, moved));
+    clock.seconds += 10;
+  }
+  expect(store.series).toBe(1);
+  expect(await responses(store)).toEqual([{ success: 14, failure: 0, seconds: 20 }]);
+  // One of them is gone, which is not a beginning of the other.
+  store.add("a", LABELS, line(301, 1003));
+  expect(await responses(store)).toEqual([{ success: 15, failure: 0, seconds: 30 }]);
+});
+
+test("a target's series move when its workload becomes known", async () => {
+  const { store, clock } = storeAt(1000);
+  store.add("a", { namespace: "emojivoto", pod: "web-1", replicaset: "web-abc" }, page({ success: 0 }));
+  clock.seconds += 10;
+  store.add("a", LABELS, page({ success: 5 }));
+  expect((await store.responses(SELECTION, 60_000)).map(({ group }) => group)).toEqual([{ deployment: "web" }]);
+  const byReplicaSet = { match: [{ label: "replicaset", present: true }], groupBy: ["replicaset"] } as const;
+  expect(await store.responses(byReplicaSet, 60_000)).toEqual([]);
+});
+
+test("any history gives what a list of all scrapes would give", async () => {
+  const scrapes = fc.array(fc.record({ a: fc.nat(50), b: fc.nat(3), restart: fc.nat(9) }), {
+    minLength: 2,
+    maxLength: 3 * HISTORY_SCRAPES,
+  });
+  await fc.assert(
+    fc.asyncProperty(scrapes, fc.integer({ min: 15, max: 600 }), async (steps, windowSeconds) => {
+      const { store, clock } = storeAt(10_000);
+      let [success, failure] = [1000, 0];
+      let started = 1;
+      const grown: number[] = [];
+      for (const [index, { a, b, restart }] of steps.entries()) {
+        const restarted = restart === 0 && index > 0;
+        success = restarted ? a : success + a;
+        if (restarted) started = clock.seconds - 2;
+        // A failure's series is on the page once there was one.
+        failure = restarted ? b : failure + b;
+        grown.push(a + b);
+        store.add("a", LABELS, page({ success, started, ...(failure === 0 ? {} : { failure }) }));
+        clock.seconds += 5;
+      }
+      clock.seconds -= 5;
+      const scrapesInWindow = Math.min(Math.ceil(windowSeconds / 5), steps.length - 1, HISTORY_SCRAPES - 1);
+      const want = grown.slice(steps.length - scrapesInWindow).reduce((sum, count) => sum + count, 0);
+      const [found] = await store.responses(SELECTION, windowSeconds * 1000);
+      expect((found?.value.success ?? 0) + (found?.value.failure ?? 0)).toBe(want);
+    }),
+    { numRuns: 40 },
+  );
+});
+
 test("latencies are quantiles of what was observed in the window", async () => {
   const { store, clock } = storeAt(1000);
   store.add("a", LABELS, page({ buckets: [1000, 0, 0, 0] }));
@@ -159,5 +220,6 @@ test("targets and series that no window reaches are forgotten", () => {
 
 test("a page that is none is refused with its line", () => {
   const { store } = storeAt(1000);
-  expect(store.add("a", LABELS, "response_total 1\n<html>\n")).toMatch(/^line 2: /);
+  expect(store.add("a", LABELS, "other 1\nresponse_total 1\nresponse_total{ 1\n")).toMatch(/, in line 2 of those/);
+  expect(store.add("a", LABELS, "<html>Sign in</html>")).toBe("a page without metrics of a proxy");
 });
