@@ -215,6 +215,19 @@ test.concurrent("delete waits for the grace period, unless it is shorter", async
   expect(askedMs).toBeLessThan(15_000);
 }, 60_000);
 
+test.concurrent("run -i --rm is a program like any other: input, output, end", async () => {
+  const run = (name: string, command: readonly string[], input: string) =>
+    cluster.kubectl(["run", name, "-i", "--rm", "--restart=Never", "--image=i", "--command", "--", ...command], {
+      input,
+    });
+  const lines = (text: string) => text.split("\n").filter((line) => line !== "" && !line.startsWith("pod "));
+  expect(lines(await run("said", ["sh", "-c", "echo said at once"], ""))).toEqual(["said at once"]);
+  expect(lines(await run("copied", ["cat"], "one\ntwo\n"))).toEqual(["one", "two"]);
+  const big = "x".repeat(99).concat("\n").repeat(3_000);
+  expect(lines(await run("counted", ["wc", "-c"], big))).toEqual(["300000"]);
+  expect(await cluster.run("get pods said copied counted --ignore-not-found -o name")).toBe("");
+}, 60_000);
+
 test.concurrent("attach shows what comes", async () => {
   await cluster.apply([pod("ticks", ["sh", "-c", "while :; do echo tick; sleep 0.1; done"], "Always")]);
   await cluster.run("wait pod/ticks --for=condition=Ready --timeout=20s");
