@@ -5,7 +5,7 @@ export interface ListenAddress {
 }
 
 /** Every address of both families. */
-export const ANY_HOST = "::";
+const ANY_HOST = "::";
 const ANY_IPV4_HOST = "0.0.0.0";
 
 /** Listens on a host; where that is every address of both families and the system has no IPv6, on every IPv4 address. */

@@ -14,7 +14,7 @@ type RetryBudgetInit = Init<typeof destination.RetryBudgetSchema>;
 type WeightedDstInit = Init<typeof destination.WeightedDstSchema>;
 
 /** A ServiceProfile cannot be followed; the message names the field. */
-export class ProfileFault extends Error {
+class ProfileFault extends Error {
   readonly code = "SERVICE_PROFILE";
 }
 
