@@ -65,6 +65,8 @@ async function converse(session: ContainerSession, channels: CommandChannels): P
 }
 
 const GONE = -1;
+/** Longer than any size; the rest of such a text is forgotten. */
+const RESIZE_TEXT_MAX = 65_536;
 
 async function transfer(from: ReadableStream<Uint8Array> | null, to: Writable | null): Promise<void> {
   if (from === null) return;
@@ -87,6 +89,7 @@ async function resize(from: Readable | null, session: ContainerSession): Promise
   let text = "";
   for await (const bytes of from as AsyncIterable<Uint8Array>) {
     text += new TextDecoder().decode(bytes);
+    if (text.length > RESIZE_TEXT_MAX) text = "";
     for (let end = text.indexOf("}"); end >= 0; end = text.indexOf("}")) {
       const { Width: columns, Height: rows } = JSON.parse(text.slice(0, end + 1)) as Record<string, unknown>;
       text = text.slice(end + 1);

@@ -281,6 +281,24 @@ describe("a command", () => {
     ]);
   });
 
+  test("keeps nothing of a size that never ends", async () => {
+    const resize = new PassThrough();
+    const exited = Promise.withResolvers<number>();
+    const { channels } = client({ resize });
+    const sizes: number[][] = [];
+    const running = runCommand(
+      () => session({ exited: exited.promise, resize: (...size) => void sizes.push(size) }),
+      channels,
+    );
+    resize.write("x".repeat(100_000));
+    await waitFor(() => resize.readableLength === 0, { what: "all being read" });
+    resize.write('{"Width":80,"Height":24}');
+    await waitFor(() => sizes.length === 1, { what: "a size" });
+    expect(sizes).toEqual([[80, 24]]);
+    exited.resolve(0);
+    await running;
+  });
+
   test("is ended when its client goes away", async () => {
     const { channels, gone } = client();
     let killed = false;

@@ -11,6 +11,8 @@ import {
 
 /** kubectl sends 32 KiB at a time; a message of this size is a mistake. */
 const MESSAGE_BYTES_MAX = 8_388_608;
+/** What a frame counts beside its payload, so that empty ones come to an end, too. */
+const FRAME_BYTES_MIN = 64;
 const ACCEPT_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /** For the header Sec-WebSocket-Accept (RFC 6455 §4.2.2). */
@@ -34,19 +36,22 @@ export class WebSocketConnection {
   async *messages(): AsyncGenerator<Buffer, void> {
     const parser = new WebSocketFrameParser(MESSAGE_BYTES_MAX);
     let message: Buffer[] = [];
+    let messageBytes = 0;
     try {
       for await (const chunk of this.#transport.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
         for (const frame of parser.push(chunk)) {
           if (frame.opcode === Opcode.Close) return this.close();
           if (!this.#control(frame)) {
             message.push(frame.payload);
+            messageBytes += frame.payload.length + FRAME_BYTES_MIN;
+            if (messageBytes > MESSAGE_BYTES_MAX) {
+              throw new WebSocketError(CloseCode.TooBig, "the message is too long");
+            }
             if (!frame.fin) continue;
             const whole = message;
             message = [];
+            messageBytes = 0;
             yield Buffer.concat(whole);
-          }
-          if (message.reduce((sum, { length }) => sum + length, 0) > MESSAGE_BYTES_MAX) {
-            throw new WebSocketError(CloseCode.TooBig, "the message is too long");
           }
         }
       }

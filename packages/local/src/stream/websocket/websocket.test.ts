@@ -74,6 +74,16 @@ describe("a connection", () => {
     expect((await rejectionOf(socket.send(Buffer.from("x")))).message).toContain("closed");
   });
 
+  test("ends a message that never ends, even of frames with nothing in them", async () => {
+    const [client, server] = duplexPair();
+    const socket = new WebSocketConnection(server);
+    const frames = Buffer.concat(Array.from({ length: 10_000 }, () => masked(Opcode.Continuation, "", false)));
+    client.write(masked(Opcode.Binary, "a", false));
+    for (let i = 0; i < 20; i++) client.write(frames);
+    client.resume();
+    expect(await rejectionOf(Array.fromAsync(socket.messages()))).toMatchObject({ closeCode: 1009 });
+  });
+
   test("tells the client what it did wrong", async () => {
     const [client, server] = duplexPair();
     const socket = new WebSocketConnection(server);
