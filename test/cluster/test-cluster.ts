@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -14,18 +14,20 @@ import {
 /** Another version than the machine's may be tried: what faces kubectl must work with old ones and new ones. */
 const KUBECTL = process.env["BOWLINE_TEST_KUBECTL"] ?? "kubectl";
 const ROOT = new URL("../..", import.meta.url).pathname;
-/** Where executables of tests lie; the next run replaces this one's, which goes on running. */
-const EXECUTABLE = join(ROOT, ".tsbuild/test-cluster/bowline");
+/** Executables of tests, each named for the process that tests it: no event tells of the end of all tests. */
+const EXECUTABLES = join(ROOT, ".tsbuild/test-cluster");
 /** One for a whole run of the tests: it starts in half the time that the sources need. */
 let executable: Promise<string> | null = null;
 
 /** Path of an executable built from the sources as they are. */
 export function bowlineExecutable(): Promise<string> {
   executable ??= (async () => {
-    const draft = `${EXECUTABLE}-${process.pid}`;
-    await mustRun([process.execPath, "run", join(ROOT, "scripts/build.ts"), draft]);
-    renameSync(draft, EXECUTABLE);
-    return EXECUTABLE;
+    const path = join(EXECUTABLES, `bowline-${process.pid}`);
+    await mustRun([process.execPath, "run", join(ROOT, "scripts/build.ts"), path]);
+    for (const name of readdirSync(EXECUTABLES)) {
+      if (!existsSync(`/proc/${name.slice("bowline-".length)}`)) rmSync(join(EXECUTABLES, name), { force: true });
+    }
+    return path;
   })();
   return executable;
 }
