@@ -1,6 +1,13 @@
 import { expect, test } from "bun:test";
 import { parseJsonPath } from "./json-path.ts";
 
+test("descents that multiply end with nothing", () => {
+  const items = Array.from({ length: 20 }, (_, i) => ({ a: { b: { c: i } } }));
+  expect(parseJsonPath("..c")({ items })).toHaveLength(20);
+  expect(parseJsonPath("..a..b".repeat(100) + "..*".repeat(100))({ items })).toEqual([]);
+  expect(parseJsonPath("..*".repeat(100))({ items })).toEqual([]);
+});
+
 const OBJECT = {
   metadata: { name: "x", annotations: { "a.b/c": "dotted" } },
   spec: {

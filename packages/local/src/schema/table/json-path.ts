@@ -6,17 +6,23 @@ type Step = (value: unknown) => readonly unknown[];
 /**
  * The JSONPath of printer columns: fields (`.spec.name`, `['a.b/c']`, dots escaped by a backslash), indexes and slices, wildcards, unions,
  * recursive descent, and filters that compare a field with a literal. Parsed once, and used for each row.
- * @returns what finds all the values; nothing where the path leads nowhere
+ * @returns what finds all the values; nothing where the path leads nowhere, or to more on its way than a cell could show
  * @throws SyntaxError for a path that cannot be read
  */
 export function parseJsonPath(path: string): (value: unknown) => unknown[] {
   const steps = stepsOf(path.replace(/^\{(.*)\}$/s, "$1").replace(/^[$@]/, ""));
   return (value) => {
     let found: unknown[] = [value];
-    for (const step of steps) found = found.flatMap((each) => [...step(each)]);
+    for (const step of steps) {
+      found = found.flatMap((each) => [...step(each)]);
+      // Each ".." multiplies, and whoever writes a definition writes as many as they like.
+      if (found.length > FOUND_MAX) return [];
+    }
     return found;
   };
 }
+
+const FOUND_MAX = 10_000;
 
 function stepsOf(path: string): Step[] {
   const steps: Step[] = [];
