@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { waitFor } from "@bowline/testkit";
 import { daemonPid, untilGone } from "./node-processes.ts";
-import { namespace, Peer, peerService, peerWorkload, rolledOut } from "./peers.ts";
+import { type Peer, rolledOut, startClientAndWeb } from "./peers.ts";
 import { TestCluster } from "./test-cluster.ts";
 
 /** The cluster itself, API, controllers, kubelet and DNS, ends by SIGKILL; what runs in it goes on. */
@@ -14,14 +14,7 @@ let client: Peer;
 beforeAll(async () => {
   cluster = await TestCluster.up();
   await cluster.installControlPlane();
-  await cluster.apply([
-    namespace("mesh", true),
-    peerWorkload("Deployment", "mesh", { app: "client" }),
-    peerWorkload("Deployment", "mesh", { app: "web" }, { replicas: 2 }),
-    peerService("mesh", "web", "web", [{ name: "http", port: 80, targetPort: "http" }]),
-  ]);
-  for (const name of ["client", "web"]) await rolledOut(cluster, "mesh", `deploy/${name}`);
-  client = await Peer.of(cluster, "mesh", "client");
+  client = await startClientAndWeb(cluster);
 }, 60_000);
 
 afterAll(async () => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { rejectionOf, waitFor } from "@bowline/testkit";
-import { namespace, Peer, peerService, peerWorkload, rolledOut } from "./peers.ts";
+import { namespace, Peer, peerService, peerWorkload, preStop, rolledOut } from "./peers.ts";
 import type { LoadReport } from "./programs/load.ts";
 import { TestCluster } from "./test-cluster.ts";
 
@@ -9,8 +9,6 @@ import { TestCluster } from "./test-cluster.ts";
 const LOAD = "steady";
 /** How long requests wait for an endpoint of a service that has none, by default. */
 const FAILFAST_MS = 3_000;
-/** As users of Kubernetes write it, so that a pod that goes is out of everybody's lists before it stops to serve. */
-const PRE_STOP = { lifecycle: { preStop: { exec: { command: ["sleep", "2"] } } } };
 const HTTP = [{ name: "http", port: 80, targetPort: "http" }];
 
 let cluster: TestCluster;
@@ -22,7 +20,7 @@ beforeAll(async () => {
   await cluster.apply([
     namespace("mesh", true),
     peerWorkload("Deployment", "mesh", { app: "client" }),
-    peerWorkload("Deployment", "mesh", { app: "web", container: PRE_STOP }, { replicas: 2 }),
+    peerWorkload("Deployment", "mesh", { app: "web", container: preStop(2) }, { replicas: 2 }),
     peerService("mesh", "web", "web", HTTP),
     // Its pods go without a farewell.
     peerWorkload("Deployment", "mesh", { app: "first" }, { replicas: 2 }),

@@ -93,6 +93,26 @@ export async function rolledOut(cluster: TestCluster, space: string, workload: s
   await cluster.kubectl(["rollout", "status", workload, "-n", space, "--timeout=30s"], { timeoutMs: 40_000 });
 }
 
+/**
+ * A meshed client, two meshed pods `web` and their service on port 80, all in namespace "mesh" and ready.
+ * @returns the client
+ */
+export async function startClientAndWeb(cluster: TestCluster, web: Partial<PeerOptions> = {}): Promise<Peer> {
+  await cluster.apply([
+    namespace("mesh", true),
+    peerWorkload("Deployment", "mesh", { app: "client" }),
+    peerWorkload("Deployment", "mesh", { ...web, app: "web" }, { replicas: 2 }),
+    peerService("mesh", "web", "web", [{ name: "http", port: 80, targetPort: "http" }]),
+  ]);
+  for (const name of ["client", "web"]) await rolledOut(cluster, "mesh", `deploy/${name}`);
+  return await Peer.of(cluster, "mesh", "client");
+}
+
+/** For a peer's container: as users of Kubernetes write it, so that a pod is out of everybody's lists before it stops to serve. */
+export function preStop(seconds: number): NonNullable<PeerOptions["container"]> {
+  return { lifecycle: { preStop: { exec: { command: ["sleep", String(seconds)] } } } };
+}
+
 export function namespace(name: string, injected: boolean): unknown {
   const annotations = injected ? { "linkerd.io/inject": "enabled" } : {};
   return { apiVersion: "v1", kind: "Namespace", metadata: { name, annotations } };

@@ -1,0 +1,94 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { waitFor } from "@bowline/testkit";
+import { killContainer } from "./node-processes.ts";
+import { type Peer, preStop, rolledOut, startClientAndWeb } from "./peers.ts";
+import { TestCluster } from "./test-cluster.ts";
+
+/** Endpoints come and go while nobody is there to tell the proxies. */
+
+const URL_OF_WEB = "http://web.mesh/";
+const LOAD = "steady";
+
+let cluster: TestCluster;
+let client: Peer;
+
+beforeAll(async () => {
+  cluster = await TestCluster.up();
+  await cluster.installControlPlane();
+  // Longer than it takes the destination service to be back, and the proxies to have asked it again.
+  client = await startClientAndWeb(cluster, { container: preStop(5) });
+}, 60_000);
+
+afterAll(async () => {
+  await cluster?.[Symbol.asyncDispose]();
+}, 30_000);
+
+test("endpoints that come while the destination service is away get requests once it is back", async () => {
+  await client.startLoad(LOAD, { url: URL_OF_WEB, app: "web" });
+  await client.moreSuccesses(LOAD, 50);
+  await cluster.run("scale deploy/linkerd-destination -n linkerd --replicas=0");
+  await cluster.run("wait pod -n linkerd -l linkerd.io/control-plane-component=destination --for=delete --timeout=20s");
+  await cluster.run("scale deploy/web -n mesh --replicas=3");
+  await cluster.run("wait deploy/web -n mesh --for=jsonpath={.status.readyReplicas}=3 --timeout=20s");
+  await client.moreSuccesses(LOAD, 200);
+  expect(Object.keys((await client.report(LOAD)).pods)).toHaveLength(2);
+  await cluster.run("scale deploy/linkerd-destination -n linkerd --replicas=1");
+  await waitFor(async () => Object.keys((await client.report(LOAD)).pods).length === 3, {
+    what: "requests to the new pod",
+    timeoutMs: 15_000,
+    intervalMs: 100,
+  });
+  expect((await client.stopLoad(LOAD)).failed).toEqual({});
+}, 60_000);
+
+test("endpoints that go while the destination service is away are left as soon as they do not answer", async () => {
+  await cluster.run("scale deploy/linkerd-destination -n linkerd --replicas=0");
+  await cluster.run("wait pod -n linkerd -l linkerd.io/control-plane-component=destination --for=delete --timeout=20s");
+  await client.startLoad(LOAD, { url: URL_OF_WEB, app: "web" });
+  await client.moreSuccesses(LOAD, 50);
+  await cluster.run("scale deploy/web -n mesh --replicas=1");
+  await waitFor(
+    async () => (await cluster.run("get pods -n mesh -l app=web -o name")).trim().split("\n").length === 1,
+    {
+      what: "the other pods' end",
+      timeoutMs: 20_000,
+      intervalMs: 100,
+    },
+  );
+  // Nobody could tell the client: between an app's end and that of its proxy, the proxy answers that nothing listens.
+  const { failed } = await client.stopLoad(LOAD);
+  expect(Object.keys(failed).filter((reason) => reason !== "status 502")).toEqual([]);
+  await client.startLoad(LOAD, { url: URL_OF_WEB, app: "web" });
+  await client.moreSuccesses(LOAD, 200);
+  expect((await client.stopLoad(LOAD)).failed).toEqual({});
+  await cluster.run("scale deploy/linkerd-destination -n linkerd --replicas=1");
+  await cluster.run("rollout status deploy/linkerd-destination -n linkerd --timeout=20s");
+}, 60_000);
+
+test("a rolling restart goes on over the destination service's end without the loss of a request", async () => {
+  const label = "linkerd.io/control-plane-component=destination";
+  await cluster.run("scale deploy/web -n mesh --replicas=2");
+  await rolledOut(cluster, "mesh", "deploy/web");
+  await client.startLoad(LOAD, { url: URL_OF_WEB, app: "web" });
+  await client.moreSuccesses(LOAD, 50);
+  await cluster.run("rollout restart deploy/web -n mesh");
+  await waitFor(async () => Object.keys((await client.report(LOAD)).pods).length > 2, {
+    what: "requests to the first new pod",
+    timeoutMs: 10_000,
+    intervalMs: 50,
+  });
+  await killContainer(cluster, "linkerd", label, "destination");
+  await rolledOut(cluster, "mesh", "deploy/web");
+  await waitFor(
+    async () => (await cluster.run("get pods -n mesh -l app=web -o name")).trim().split("\n").length === 2,
+    {
+      what: "the old pods' end",
+      timeoutMs: 20_000,
+      intervalMs: 100,
+    },
+  );
+  await client.moreSuccesses(LOAD, 50);
+  const { failed, pods } = await client.stopLoad(LOAD);
+  expect(failed).toEqual({});
+  expect(Object.keys(pods)).toHaveLength(4);
+}, 60_000);
