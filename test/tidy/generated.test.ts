@@ -36,7 +36,7 @@ test.each(templates)("generating by $path anew changes nothing", ({ path, out })
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
-});
+}, 60_000);
 
 function contentsOf(folder: string): Map<string, string> {
   return new Map(readdirSync(folder).map((name) => [name, readFileSync(join(folder, name), "utf8")]));
