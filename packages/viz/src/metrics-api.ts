@@ -69,13 +69,13 @@ export async function runMetricsApi(options: MetricsApiOptions): Promise<number>
   const scraper = options.prometheusUrl === undefined ? makeScraper(cache, store, registry, log) : null;
   const queries: GoldenQueries =
     options.prometheusUrl === undefined ? store : new PrometheusQueries(options.prometheusUrl);
-  const service: StatService = { cluster: cache, queries, windowMaxMs: WINDOW_MAX_MS };
-  const server = Bun.serve({
-    hostname: options.host,
-    port: options.port,
-    idleTimeout: REQUEST_IDLE_SECONDS,
-    fetch: (request) => answerStat(request, service),
-  });
+  const service: StatService = { cluster: cache, queries, windowMaxMs: WINDOW_MAX_MS, isReady: () => isReady };
+  const server = serve(options, service);
+  if (server === null) {
+    log.error("cannot listen", { address: `${options.host}:${options.port}` });
+    await admin.close();
+    return 1;
+  }
   log.info("starting metrics API", { port: server.port, source: options.prometheusUrl ?? "proxies" });
   await Promise.race([cache.start(), stopping]);
   isReady = true;
@@ -84,6 +84,20 @@ export async function runMetricsApi(options: MetricsApiOptions): Promise<number>
   scraper?.stop();
   await Promise.all([server.stop(), cache.stop(), admin.close()]);
   return 0;
+}
+
+/** Null when the address is taken or not this machine's. */
+function serve({ host, port }: MetricsApiOptions, service: StatService): ReturnType<typeof Bun.serve> | null {
+  try {
+    return Bun.serve({
+      hostname: host,
+      port,
+      idleTimeout: REQUEST_IDLE_SECONDS,
+      fetch: (request) => answerStat(request, service),
+    });
+  } catch {
+    return null;
+  }
 }
 
 function startAdmin(

@@ -97,7 +97,16 @@ export function parseStatQuery(query: URLSearchParams, windowMaxMs: number): Sta
   if ((request.to ?? request.toNamespace) !== undefined && (request.from ?? request.fromNamespace) !== undefined) {
     throw new Error("traffic is either to or from a resource: --to and --from exclude each other");
   }
+  refuseSendingServices(request);
   return request;
+}
+
+/** Services are names for who answers: nothing comes from them. With `all` they are just left out. */
+function refuseSendingServices({ resources, to, toNamespace, from }: StatRequest): void {
+  const isOfServices = resources.every(({ kind }) => kind.kind === "service") && (to ?? toNamespace) !== undefined;
+  if (isOfServices || from?.kind.kind === "service") {
+    throw new Error("a service sends nothing: it can be shown with --from, or be named by --to");
+  }
 }
 
 function windowOf(text: string, windowMaxMs: number): number {

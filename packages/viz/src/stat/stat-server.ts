@@ -7,13 +7,16 @@ export interface StatService {
   readonly cluster: ClusterView;
   readonly queries: GoldenQueries;
   readonly windowMaxMs: number;
+  /** False until the cluster's objects are known: rows would be missing. */
+  readonly isReady: () => boolean;
 }
 
-/** Answers `GET /api/stat`: rows as JSON, or an error's text with 400 (the question), 404 or 502 (Prometheus). */
+/** Answers `GET /api/stat`: rows as JSON, or an error's text with 400 (the question), 404, 405, 502 (Prometheus) or 503. */
 export async function answerStat(request: Request, service: StatService): Promise<Response> {
   const url = new URL(request.url);
   if (url.pathname !== "/api/stat") return fault(404, `nothing at ${url.pathname}; there is /api/stat`);
   if (request.method !== "GET") return fault(405, `${request.method} is not possible here: GET is`);
+  if (!service.isReady()) return fault(503, "the metrics service is still reading the cluster: try again in a moment");
   let question: StatRequest;
   try {
     question = parseStatQuery(url.searchParams, service.windowMaxMs);

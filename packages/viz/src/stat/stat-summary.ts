@@ -21,15 +21,20 @@ interface Candidate {
   readonly meshed?: { meshed: number; total: number };
 }
 
-/** Rows in order of kind as asked, namespace, name. Rejects when the queries do. */
+/** Rows in the order of what was asked for, then of namespace and name, none twice. Rejects when the queries do. */
 export async function statSummary(
   request: StatRequest,
   cluster: ClusterView,
   queries: GoldenQueries,
 ): Promise<StatRow[]> {
-  const rows: StatRow[] = [];
-  for (const resource of request.resources) rows.push(...(await rowsOf(resource, request, cluster, queries)));
-  return rows;
+  const rows = new Map<string, StatRow>();
+  for (const resource of request.resources) {
+    for (const row of await rowsOf(resource, request, cluster, queries)) {
+      const key = `${row.kind}/${row.namespace}/${row.name}`;
+      if (!rows.has(key)) rows.set(key, row);
+    }
+  }
+  return [...rows.values()];
 }
 
 async function rowsOf(
@@ -38,6 +43,7 @@ async function rowsOf(
   cluster: ClusterView,
   queries: GoldenQueries,
 ): Promise<StatRow[]> {
+  if (resource.kind.kind === "service" && isTo(request)) return [];
   const selection = selectionFor(resource, request);
   const [responses, latencies, connections, bytes] = await Promise.all([
     queries.responses(selection, request.windowMs),
