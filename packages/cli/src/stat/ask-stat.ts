@@ -20,10 +20,19 @@ export async function askStat(request: StatRequest, address: StatAddress): Promi
   const response =
     address.apiAddr === undefined
       ? await address.client().proxyService(address.namespace, SERVICE, PORT, path, { timeoutMs: TIMEOUT_MS })
-      : await fetch(`http://${address.apiAddr}${path}`, { signal: AbortSignal.timeout(TIMEOUT_MS) });
+      : await askDirectly(address.apiAddr, path);
   const text = await response.text();
   if (response.ok) return JSON.parse(text) as StatAnswer;
   throw new CommandFailure(faultOf(response.status, text, address.namespace));
+}
+
+async function askDirectly(apiAddr: string, path: string): Promise<Response> {
+  try {
+    return await fetch(`http://${apiAddr}${path}`, { signal: AbortSignal.timeout(TIMEOUT_MS) });
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new CommandFailure(`the metrics service at ${apiAddr} did not answer: ${reason}`, 1, cause);
+  }
 }
 
 /** The metrics service answers errors as `{error}`, the API server as a Status. */
