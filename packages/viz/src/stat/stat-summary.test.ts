@@ -3,7 +3,7 @@ import type { Pod, Service } from "@bowline/kube";
 import { MetricsStore } from "../scrape/metrics-store.ts";
 import { parseStatQuery, type StatRow, statQuery } from "./stat-request.ts";
 import { type ClusterView, statSummary } from "./stat-summary.ts";
-import { targetLabels } from "./workloads.ts";
+import { podStatus, targetLabels } from "./workloads.ts";
 
 const PODS = [
   pod("emojivoto", "web-abc-1", { kind: "ReplicaSet", name: "web-abc" }, true),
@@ -151,4 +151,26 @@ function pod(namespace: string, name: string, owner: { kind: string; name: strin
 
 function service(namespace: string, name: string): Service {
   return { apiVersion: "v1", kind: "Service", metadata: { namespace, name } };
+}
+
+test.each([
+  [{ phase: "Running" }, "Running"],
+  [
+    {
+      phase: "Pending",
+      initContainerStatuses: [waiting("CrashLoopBackOff")],
+      containerStatuses: [waiting("PodInitializing")],
+    },
+    "CrashLoopBackOff",
+  ],
+  [{ phase: "Running", containerStatuses: [waiting("ErrImagePull")] }, "ErrImagePull"],
+  [{}, "Unknown"],
+])("a pod of status %j is %s", (status, text) => {
+  const one = { apiVersion: "v1", kind: "Pod", metadata: { name: "x" }, status } as Pod;
+  expect(podStatus(one)).toBe(text);
+  expect(podStatus({ ...one, metadata: { name: "x", deletionTimestamp: "2026-01-01T00:00:00Z" } })).toBe("Terminating");
+});
+
+function waiting(reason: string): object {
+  return { name: "c", state: { waiting: { reason } } };
 }

@@ -34,6 +34,7 @@ export function isActive({ status }: Pod): boolean {
 /** What kubectl's STATUS says of a pod, in short. */
 export function podStatus(pod: Pod): string {
   if (pod.metadata.deletionTimestamp !== undefined) return "Terminating";
-  const waiting = pod.status?.containerStatuses?.find(({ state }) => state?.waiting?.reason !== undefined);
+  const containers = [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])];
+  const waiting = containers.find(({ state }) => state?.waiting?.reason !== undefined);
   return waiting?.state?.waiting?.reason ?? pod.status?.phase ?? "Unknown";
 }
