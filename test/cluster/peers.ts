@@ -5,7 +5,7 @@ import type { TestCluster } from "./test-cluster.ts";
 
 const PROGRAM = new URL("./programs/peer.ts", import.meta.url).pathname;
 /** Within a peer's container, see programs/peer.ts. */
-export const HTTP_PORT = 8080;
+const HTTP_PORT = 8080;
 export const GRPC_PORT = 8081;
 
 export interface PeerOptions {

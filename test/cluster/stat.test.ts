@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { waitFor } from "@bowline/testkit";
-import { parseAllDocuments } from "yaml";
 import { runCli } from "../../packages/cli/src/inject/testing/run-cli.ts";
 import { namespace, Peer, peerService, peerTemplate, peerWorkload, rolledOut } from "./peers.ts";
 import { TestCluster } from "./test-cluster.ts";
@@ -293,7 +292,7 @@ interface Manifest {
  * would tell from a file. The relabelling is the example's.
  */
 async function prometheusManifests(): Promise<readonly unknown[]> {
-  const manifests = parseAllDocuments(readFileSync(PROMETHEUS, "utf8")).map((one) => one.toJS() as Manifest);
+  const manifests = Bun.YAML.parse(readFileSync(PROMETHEUS, "utf8")) as Manifest[];
   const config = manifests.find(({ kind }) => kind === "ConfigMap");
   const discovery = "kubernetes_sd_configs:\n      - role: pod\n";
   const text = config?.data?.["prometheus.yml"] ?? "";

@@ -17,7 +17,6 @@ export interface ClusterPaths {
   readonly imagesDir: string;
 }
 
-export const DEFAULT_CLUSTER_NAME = "local";
 /** Made for the first cluster, and removed with the last. */
 export const STATE_ROOT: string = "/var/lib/bowline";
 /** Namespaces are `bowline-NAME-` and 8 characters; interfaces within them have no need of the name. */

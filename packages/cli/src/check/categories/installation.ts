@@ -17,7 +17,7 @@ const CRDS: readonly string[] = [
   "serviceprofiles.linkerd.io",
 ];
 
-export const CRDS_EXIST: Check = {
+const CRDS_EXIST: Check = {
   description: "control plane CustomResourceDefinitions exist",
   anchor: "l5d-existence-crd",
   severity: "error",
