@@ -33,11 +33,7 @@ test("endpoints that come while the destination service is away get requests onc
   await client.moreSuccesses(LOAD, 200);
   expect(Object.keys((await client.report(LOAD)).pods)).toHaveLength(2);
   await cluster.run("scale deploy/linkerd-destination -n linkerd --replicas=1");
-  await waitFor(async () => Object.keys((await client.report(LOAD)).pods).length === 3, {
-    what: "requests to the new pod",
-    timeoutMs: 15_000,
-    intervalMs: 100,
-  });
+  await requestsTo(3);
   expect((await client.stopLoad(LOAD)).failed).toEqual({});
 }, 60_000);
 
@@ -70,13 +66,9 @@ test("a rolling restart goes on over the destination service's end without the l
   await cluster.run("scale deploy/web -n mesh --replicas=2");
   await rolledOut(cluster, "mesh", "deploy/web");
   await client.startLoad(LOAD, { url: URL_OF_WEB, app: "web" });
-  await client.moreSuccesses(LOAD, 50);
+  await requestsTo(2);
   await cluster.run("rollout restart deploy/web -n mesh");
-  await waitFor(async () => Object.keys((await client.report(LOAD)).pods).length > 2, {
-    what: "requests to the first new pod",
-    timeoutMs: 10_000,
-    intervalMs: 50,
-  });
+  await requestsTo(3);
   await killContainer(cluster, "linkerd", label, "destination");
   await rolledOut(cluster, "mesh", "deploy/web");
   await waitFor(
@@ -87,8 +79,15 @@ test("a rolling restart goes on over the destination service's end without the l
       intervalMs: 100,
     },
   );
-  await client.moreSuccesses(LOAD, 50);
-  const { failed, pods } = await client.stopLoad(LOAD);
-  expect(failed).toEqual({});
-  expect(Object.keys(pods)).toHaveLength(4);
+  await requestsTo(4);
+  expect((await client.stopLoad(LOAD)).failed).toEqual({});
 }, 60_000);
+
+/** Waits until so many pods, or more, have had a request. */
+async function requestsTo(pods: number): Promise<void> {
+  await waitFor(async () => Object.keys((await client.report(LOAD)).pods).length >= pods, {
+    what: `requests to ${pods} pods`,
+    timeoutMs: 15_000,
+    intervalMs: 50,
+  });
+}
