@@ -5,12 +5,12 @@
 # machine. The others, some of which look at times, come afterwards and alone.
 set -uo pipefail
 cd "$(dirname "$0")/.."
-LANES=3
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 status=0
 
-# run NAME SECONDS FILE...: a report and a log named so. A test that hangs fails by its own timeout; the outer one catches a runner that hangs.
+# run NAME SECONDS FILE...: with a report of that name. A test that hangs fails by its own timeout; the outer one catches a
+# runner that hangs.
 run() {
   local name=$1 seconds=$2
   shift 2
@@ -18,31 +18,27 @@ run() {
     --reporter=junit --reporter-outfile="$work/$name.xml" "$@"
 }
 
-# attribute FILE NAME: the figure that a report's first element has by that name
-attribute() { grep -o '<testsuites [^>]*' "$1" | grep -o " $2=\"[0-9]*\"" | grep -o '[0-9]*'; }
-
-lane() {
-  local result=0 files
-  mapfile -t files <"$work/lane-$1"
-  ((${#files[@]} == 0)) || run "lane-$1" 600 "${files[@]}" >"$work/lane-$1.log" 2>&1 || result=$?
+# run_beside FILE: the same for one of several files; what it prints comes in one piece when it has ended.
+run_beside() {
+  local name result=0
+  name=$(basename "$1" .test.ts)
+  run "$name" 400 "$1" >"$work/$name.log" 2>&1 || result=$?
+  cat "$work/$name.log"
   return "$result"
 }
+
+# attribute FILE NAME: the figure that a report's first element has by that name
+attribute() { grep -o '<testsuites [^>]*' "$1" | grep -o " $2=\"[0-9]*\"" | grep -o '[0-9]*'; }
 
 if (($# > 0)); then
   run given 840 "$@" || status=$?
 else
-  mapfile -t cluster < <(find test/cluster -name '*.test.ts' -printf './%p\n' | sort)
+  export work
+  export -f run run_beside
+  echo "tests: the embedded cluster, three files at a time"
+  find test/cluster -name '*.test.ts' -printf './%p\n' | sort | xargs -P 3 -I{} bash -c 'run_beside {}' || status=$?
+  echo "tests: everything else"
   mapfile -t others < <(find packages test bench scripts -name '*.test.ts' -not -path '*/node_modules/*' -not -path 'test/cluster/*' -printf './%p\n' | sort)
-  for ((i = 0; i < LANES; i++)); do : >"$work/lane-$i"; done
-  for ((i = 0; i < ${#cluster[@]}; i++)); do echo "${cluster[i]}" >>"$work/lane-$((i % LANES))"; done
-  echo "tests: ${#cluster[@]} files of the embedded cluster, $LANES at a time"
-  pids=()
-  for ((i = 0; i < LANES; i++)); do lane "$i" & pids+=($!); done
-  for ((i = 0; i < LANES; i++)); do
-    wait "${pids[i]}" || status=$?
-    cat "$work/lane-$i.log"
-  done
-  echo "tests: ${#others[@]} other files"
   run others 600 "${others[@]}" || status=$?
 fi
 
