@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { constants } from "node:os";
 import { CommandFailure, type Io } from "./io.ts";
 
@@ -26,16 +26,19 @@ export function findExtension(name: string, env: Io["env"]): string | null {
  * @throws CommandFailure when it can't be started
  */
 export function runExtension(path: string, args: readonly string[], env: Io["env"]): Promise<number> {
-  const child = spawn(path, [...args], { stdio: "inherit", env: { ...env } });
+  let child: ChildProcess | null = null;
   // Ctrl-C reaches both: this one waits for what the extension makes of it.
   const forward = (signal: NodeJS.Signals): void => {
-    if (signal !== "SIGINT") child.kill(signal);
+    if (signal !== "SIGINT") child?.kill(signal);
   };
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+  // Before it starts: from its first word on, it counts on being told.
   for (const signal of signals) process.on(signal, forward);
+  const started = spawn(path, [...args], { stdio: "inherit", env: { ...env } });
+  child = started;
   return new Promise<number>((resolve, reject) => {
-    child.once("error", (error) => reject(new CommandFailure(`cannot run ${path}: ${error.message}`)));
-    child.once("exit", (code, signal) => resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal])));
+    started.once("error", (error) => reject(new CommandFailure(`cannot run ${path}: ${error.message}`)));
+    started.once("exit", (code, signal) => resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal])));
   }).finally(() => {
     for (const signal of signals) process.off(signal, forward);
   });
