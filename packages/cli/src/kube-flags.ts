@@ -28,3 +28,12 @@ export function connect(command: Command, io: Io): KubeClient {
     }),
   );
 }
+
+/** The same client each time, made when it is first asked for: some commands find out only later whether they need one. */
+export function connectLater(command: Command, io: Io): () => KubeClient {
+  let client: KubeClient | undefined;
+  return () => {
+    client ??= connect(command, io);
+    return client;
+  };
+}

@@ -1,7 +1,7 @@
 import { parseDurationMs, VERSION } from "@bowline/contracts";
 import type { Command } from "commander";
 import { CommandFailure, type Io } from "../io.ts";
-import { connect, type GlobalFlags } from "../kube-flags.ts";
+import { connectLater, type GlobalFlags } from "../kube-flags.ts";
 import { categoriesFor } from "./all-checks.ts";
 import { type CheckContext, runChecks } from "./check.ts";
 import { ClusterState } from "./cluster-state.ts";
@@ -47,7 +47,7 @@ export function register(program: Command, io: Io): void {
 }
 
 function contextOf(command: Command, flags: CheckFlags, io: Io): CheckContext {
-  const client = (): ReturnType<typeof connect> => connect(command, io);
+  const client = connectLater(command, io);
   return {
     client,
     state: new ClusterState(client, flags.linkerdNamespace),

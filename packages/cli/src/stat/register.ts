@@ -2,7 +2,7 @@ import { parseDurationMs } from "@bowline/contracts";
 import { parseResource, type StatAnswer, type StatRequest, type StatRow } from "@bowline/viz";
 import type { Command } from "commander";
 import { CommandFailure, type Io } from "../io.ts";
-import { connect, type GlobalFlags } from "../kube-flags.ts";
+import { connectLater, type GlobalFlags } from "../kube-flags.ts";
 import { askStat } from "./ask-stat.ts";
 import { registerMetricsApi } from "./metrics-api-command.ts";
 import { statTable } from "./stat-table.ts";
@@ -52,7 +52,7 @@ export function register(program: Command, io: Io): void {
         throw new CommandFailure(`-o ${flags.output}: the formats are table, wide and json`);
       }
       // The client also knows the context's namespace, so it is made once, and not at all with --api-addr and -n.
-      const client = lazily(() => connect(command, io));
+      const client = connectLater(command, io);
       const request = requestOf(resources, flags, () => client().config.namespace);
       const answer = await askStat(request, {
         client,
@@ -136,9 +136,4 @@ function jsonRow({ namespace, kind, name, status, meshed, requests, tcp }: StatR
     tcp_read_bytes_rate: tcp?.readBytesPerSecond ?? null,
     tcp_write_bytes_rate: tcp?.writeBytesPerSecond ?? null,
   };
-}
-
-function lazily<T>(make: () => T): () => T {
-  let made: T | undefined;
-  return () => (made ??= make());
 }
