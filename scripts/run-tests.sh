@@ -15,15 +15,15 @@ run() {
   local name=$1 seconds=$2
   shift 2
   timeout --kill-after=20 "$seconds" node_modules/.bin/bun test --timeout 60000 \
-    --reporter=junit --reporter-outfile="$work/$name.xml" "$@"
+    --reporter=junit --reporter-outfile="$work/$name.xml" "$@" 2>&1 | tee "$work/$name.log"
 }
 
 # run_beside FILE: the same for one of several files; what it prints comes in one piece when it has ended.
 run_beside() {
   local name result=0
   name=$(basename "$1" .test.ts)
-  run "$name" 400 "$1" >"$work/$name.log" 2>&1 || result=$?
-  cat "$work/$name.log"
+  run "$name" 400 "$1" >"$work/$name.whole" || result=$?
+  cat "$work/$name.whole"
   return "$result"
 }
 
@@ -36,12 +36,29 @@ else
   export work
   export -f run run_beside
   echo "tests: the embedded cluster, three files at a time"
-  find test/cluster -name '*.test.ts' -printf './%p\n' | sort | xargs -P 3 -I{} bash -c 'run_beside {}' || status=$?
+  find test/cluster -name '*.test.ts' -printf './%p\n' | sort | xargs -P 3 -I{} bash -o pipefail -c 'run_beside {}' || status=$?
   echo "tests: everything else"
   mapfile -t others < <(find packages test bench scripts -name '*.test.ts' -not -path '*/node_modules/*' -not -path 'test/cluster/*' -printf './%p\n' | sort)
   run others 600 "${others[@]}" || status=$?
 fi
 
+# digest: what the tests that failed said, once more, since a long run's first lines are not always kept. It stands between the
+# line of the test before and the test's own. Of a runner that was ended from outside it shows the last lines.
+digest() {
+  local log
+  for log in "$work"/*.log; do
+    if grep -q '^(fail)' "$log"; then
+      echo "failed in $(basename "$log" .log):"
+      awk '/^\((pass|skip)\)/ { n = 0; next } { lines[n++] = "  " $0 }
+        /^\(fail\)/ { for (i = n > 60 ? n - 60 : 0; i < n; i++) print lines[i]; n = 0 }' "$log"
+    elif ! grep -q '^Ran ' "$log"; then
+      echo "not ended: $(basename "$log" .log)"
+      tail -n 40 "$log"
+    fi
+  done
+}
+
+digest
 passed=0 failed=0
 for report in "$work"/*.xml; do
   [[ -s $report ]] || continue
