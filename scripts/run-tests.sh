@@ -22,7 +22,7 @@ run() {
 run_beside() {
   local name result=0
   name=$(basename "$1" .test.ts)
-  run "$name" 400 "$1" >"$work/$name.whole" || result=$?
+  run "$name" 600 "$1" >"$work/$name.whole" || result=$?
   cat "$work/$name.whole"
   return "$result"
 }

@@ -18,11 +18,11 @@ let cluster: TestCluster;
 
 beforeAll(async () => {
   cluster = await TestCluster.up();
-}, 60_000);
+}, 120_000);
 
 afterAll(async () => {
   await (cluster as TestCluster | undefined)?.[Symbol.asyncDispose]();
-}, 60_000);
+}, 120_000);
 
 test.concurrent("a write from an old version is a conflict, and so is one to another object of the name", async () => {
   await cluster.run("create cm contended --from-literal=a=1");

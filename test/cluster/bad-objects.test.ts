@@ -12,11 +12,11 @@ beforeAll(async () => {
     pod({ containers: [{ name: "c", image: "i", command: ["sleep", "1000"] }] }),
     job({}),
   ]);
-}, 60_000);
+}, 120_000);
 
 afterAll(async () => {
   await (cluster as TestCluster | undefined)?.[Symbol.asyncDispose]();
-}, 60_000);
+}, 120_000);
 
 /** Nothing of these is stored; what is said names the field. */
 const REFUSED: readonly (readonly [what: string, object: object, says: string])[] = [

@@ -39,7 +39,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await (cluster as TestCluster | undefined)?.[Symbol.asyncDispose]();
-}, 60_000);
+}, 120_000);
 
 /** Problems by the check's description, with the glyph that the table would show. */
 async function problems(

@@ -16,11 +16,11 @@ beforeAll(async () => {
   cluster = await TestCluster.up();
   await cluster.installControlPlane();
   client = await startClientAndWeb(cluster, { container: preStop(2) });
-}, 60_000);
+}, 120_000);
 
 afterAll(async () => {
   await cluster?.[Symbol.asyncDispose]();
-}, 30_000);
+}, 120_000);
 
 const COMPONENTS = [
   { component: "destination", container: "destination" },

@@ -55,11 +55,11 @@ beforeAll(async () => {
   cluster = await TestCluster.up();
   await cluster.apply([DEFINITION]);
   await cluster.run(`wait crd/teapots.${GROUP} --for=condition=Established --timeout=30s`);
-}, 60_000);
+}, 120_000);
 
 afterAll(async () => {
   await (cluster as TestCluster | undefined)?.[Symbol.asyncDispose]();
-}, 60_000);
+}, 120_000);
 
 test("objects of the kind are kept, with defaults and without what the schema does not know", async () => {
   const input = JSON.stringify(teapot("big", { cups: 8, notes: { any: { thing: 1 } }, unknown: 1 }));

@@ -15,11 +15,11 @@ beforeAll(async () => {
   cluster = await TestCluster.up();
   await cluster.installControlPlane();
   client = await startClientAndWeb(cluster);
-}, 60_000);
+}, 120_000);
 
 afterAll(async () => {
   await cluster?.[Symbol.asyncDispose]();
-}, 30_000);
+}, 120_000);
 
 /** Pods by name, with what would change if any of their containers were started anew. */
 async function running(): Promise<unknown> {

@@ -17,11 +17,11 @@ beforeAll(async () => {
   await cluster.installControlPlane();
   // Longer than it takes the destination service to be back, and the proxies to have asked it again.
   client = await startClientAndWeb(cluster, { container: preStop(5) });
-}, 60_000);
+}, 120_000);
 
 afterAll(async () => {
   await cluster?.[Symbol.asyncDispose]();
-}, 30_000);
+}, 120_000);
 
 test("endpoints that come while the destination service is away get requests once it is back", async () => {
   await client.startLoad(LOAD, { url: URL_OF_WEB, app: "web" });
@@ -35,7 +35,7 @@ test("endpoints that come while the destination service is away get requests onc
   await cluster.run("scale deploy/linkerd-destination -n linkerd --replicas=1");
   await requestsTo(3);
   expect((await client.stopLoad(LOAD)).failed).toEqual({});
-}, 60_000);
+}, 90_000);
 
 test("endpoints that go while the destination service is away are left as soon as they do not answer", async () => {
   await cluster.run("scale deploy/linkerd-destination -n linkerd --replicas=0");
@@ -53,13 +53,13 @@ test("endpoints that go while the destination service is away are left as soon a
   );
   // Nobody could tell the client: between an app's end and that of its proxy, the proxy answers that nothing listens.
   const { failed } = await client.stopLoad(LOAD);
-  expect(Object.keys(failed).filter((reason) => reason !== "status 502")).toEqual([]);
+  expect(Object.keys(failed).filter((reason) => !reason.startsWith("status 502"))).toEqual([]);
   await client.startLoad(LOAD, { url: URL_OF_WEB, app: "web" });
   await client.moreSuccesses(LOAD, 200);
   expect((await client.stopLoad(LOAD)).failed).toEqual({});
   await cluster.run("scale deploy/linkerd-destination -n linkerd --replicas=1");
   await cluster.run("rollout status deploy/linkerd-destination -n linkerd --timeout=20s");
-}, 60_000);
+}, 90_000);
 
 test("a rolling restart goes on over the destination service's end without the loss of a request", async () => {
   const label = "linkerd.io/control-plane-component=destination";
@@ -81,13 +81,14 @@ test("a rolling restart goes on over the destination service's end without the l
   );
   await requestsTo(4);
   expect((await client.stopLoad(LOAD)).failed).toEqual({});
-}, 60_000);
+}, 90_000);
 
-/** Waits until so many pods, or more, have had a request. */
+/** Waits until so many pods, or more, have had a request. A proxy asks again after about as long as an outage lasted. */
 async function requestsTo(pods: number): Promise<void> {
-  await waitFor(async () => Object.keys((await client.report(LOAD)).pods).length >= pods, {
-    what: `requests to ${pods} pods`,
-    timeoutMs: 15_000,
-    intervalMs: 50,
-  });
+  const haveAnswered = async (): Promise<true> => {
+    const report = await client.report(LOAD);
+    if (Object.keys(report.pods).length < pods) throw new Error(JSON.stringify(report));
+    return true;
+  };
+  await waitFor(haveAnswered, { what: `requests to ${pods} pods`, timeoutMs: 30_000, intervalMs: 50 });
 }

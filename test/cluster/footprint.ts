@@ -37,16 +37,19 @@ export const NO_FOOTPRINT: Footprint = { namespaces: [], mounts: [], processes: 
 
 /** The inodes of a cluster's network namespaces, by which processes are found that have outlived them. */
 export function namespaceInodes(cluster: TestCluster): ReadonlySet<number> {
-  return new Set(footprintOf(cluster).namespaces.map((name) => statSync(join(NAMESPACES, name)).ino));
+  return new Set(namedInodes(footprintOf(cluster).namespaces));
+}
+
+/** Without those that go meanwhile. */
+function namedInodes(names: readonly string[]): number[] {
+  return names.flatMap((name) => statSync(join(NAMESPACES, name), { throwIfNoEntry: false })?.ino ?? []);
 }
 
 /** Processes in network namespaces of `inodes` that no name leads to any more. */
 export function processesLeftIn(inodes: ReadonlySet<number>): string[] {
-  const named = new Set(
-    listed(NAMESPACES).map((name) => statSync(join(NAMESPACES, name), { throwIfNoEntry: false })?.ino),
-  );
-  return processIds().flatMap((pid) => {
-    const inode = Number(/\d+/.exec(linkOf(`/proc/${pid}/ns/net`))?.[0]);
+  const within = processIds().map((pid) => ({ pid, inode: Number(/\d+/.exec(linkOf(`/proc/${pid}/ns/net`))?.[0]) }));
+  const named = new Set(namedInodes(listed(NAMESPACES)));
+  return within.flatMap(({ pid, inode }) => {
     return inodes.has(inode) && !named.has(inode) ? [`${pid} ${argumentsOf(pid)}`] : [];
   });
 }

@@ -5,10 +5,10 @@ import { TestCluster } from "./test-cluster.ts";
 let cluster: TestCluster;
 beforeAll(async () => {
   cluster = await TestCluster.up();
-}, 60_000);
+}, 120_000);
 afterAll(async () => {
   await (cluster as TestCluster | undefined)?.[Symbol.asyncDispose]();
-}, 60_000);
+}, 120_000);
 
 test("install wants the kinds first, and they are understood", async () => {
   const refused = await cluster.tryBowline(["install"]);

@@ -45,12 +45,12 @@ beforeAll(async () => {
   writeFileSync(join(dir, "app.yaml"), APP);
   await cluster.apply(APP);
   await cluster.run("rollout status deploy/web --timeout=30s");
-}, 60_000);
+}, 120_000);
 
 afterAll(async () => {
   rmSync(dir, { recursive: true, force: true });
   await (cluster as TestCluster | undefined)?.[Symbol.asyncDispose]();
-}, 60_000);
+}, 120_000);
 
 /** What a command must say; a row with `fails` must end with anything but 0 and say it on standard error. */
 interface Row {

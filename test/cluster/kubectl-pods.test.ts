@@ -30,12 +30,12 @@ beforeAll(async () => {
     },
   ]);
   await cluster.run("rollout status deploy/web --timeout=20s");
-}, 60_000);
+}, 120_000);
 
 afterAll(async () => {
   rmSync(dir, { recursive: true, force: true });
   await (cluster as TestCluster | undefined)?.[Symbol.asyncDispose]();
-}, 60_000);
+}, 120_000);
 
 test.concurrent("logs", async () => {
   expect(await cluster.run("logs deploy/web -c side")).toBe("one\ntwo\nthree\n");

@@ -30,11 +30,11 @@ beforeAll(async () => {
   ]);
   for (const name of ["client", "web"]) await rolledOut(cluster, "mesh", `deploy/${name}`);
   client = await Peer.of(cluster, "mesh", "client");
-}, 60_000);
+}, 120_000);
 
 afterAll(async () => {
   await cluster?.[Symbol.asyncDispose]();
-}, 30_000);
+}, 120_000);
 
 const PROFILE = {
   apiVersion: "linkerd.io/v1alpha2",
@@ -42,7 +42,7 @@ const PROFILE = {
   metadata: { name: WEB_NAME, namespace: "mesh" },
   spec: {
     routes: [
-      { name: "slow", condition: { method: "GET", pathRegex: "/slow/.*" }, timeout: "200ms" },
+      { name: "slow", condition: { method: "GET", pathRegex: "/slow/.*" }, timeout: "1s" },
       {
         name: "status",
         condition: { pathRegex: "/status/.*" },
@@ -53,32 +53,36 @@ const PROFILE = {
 };
 
 test("a ServiceProfile's routes have timeouts and metrics, from when it is applied until it is deleted", async () => {
-  expect((await client.http("http://web.mesh/slow/300")).status).toBe(200);
+  expect((await client.http("http://web.mesh/slow/2000")).status).toBe(200);
   await cluster.apply([PROFILE]);
   const late = await waitFor(
     async () => {
-      const answer = await client.http("http://web.mesh/slow/1000");
+      const answer = await client.http("http://web.mesh/slow/5000");
       return answer.status !== 200 && answer;
     },
-    { what: "a timeout of the profile's" },
+    { what: "a timeout of the profile's", timeoutMs: 15_000 },
   );
   expect(late).toMatchObject({ status: 504, headers: { "l5d-proxy-error-cause": "route-timeout" } });
-  expect(late.tookMs).toBeLessThan(900);
+  expect(late.tookMs).toBeLessThan(4_500);
   expect((await client.http("http://web.mesh/slow/1")).status).toBe(200);
   expect((await client.http("http://web.mesh/status/404")).status).toBe(404);
-  const metrics = await client.metrics();
   const route = { direction: "outbound", dst: `${WEB_NAME}:80` };
   const ROWS = [
     { rt_route: "slow", classification: "failure", error: "timeout" },
     { rt_route: "slow", classification: "success", status_code: "200" },
     { rt_route: "status", classification: "failure", status_code: "404" },
   ];
-  for (const row of ROWS) expect(metrics.sum("route_response_total", { ...route, ...row })).toBeGreaterThan(0);
+  const areCounted = async (): Promise<boolean> => {
+    const metrics = await client.metrics();
+    return ROWS.every((row) => metrics.sum("route_response_total", { ...route, ...row }) > 0);
+  };
+  await waitFor(areCounted, { what: "the routes in the metrics", intervalMs: 100 });
   await cluster.run(`delete serviceprofile ${WEB_NAME} -n mesh`);
-  await waitFor(async () => (await client.http("http://web.mesh/slow/300")).status === 200, {
+  await waitFor(async () => (await client.http("http://web.mesh/slow/2000")).status === 200, {
     what: "the end of the profile's timeout",
+    timeoutMs: 15_000,
   });
-}, 30_000);
+}, 60_000);
 
 test("a ServiceProfile that makes no sense is refused where it is applied", async () => {
   const [route] = PROFILE.spec.routes;

@@ -50,11 +50,11 @@ beforeAll(async () => {
   addresses.set("<web pod>", await podIp("mesh", "web"));
   addresses.set("<shop pod>", await podIp("plain", "shop"));
   addresses.set("<node>", await podIp("plain", "node-app"));
-}, 60_000);
+}, 120_000);
 
 afterAll(async () => {
   await cluster?.[Symbol.asyncDispose]();
-}, 30_000);
+}, 120_000);
 
 async function podIp(space: string, app: string): Promise<string> {
   return await cluster.kubectl([

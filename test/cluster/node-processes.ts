@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { waitFor } from "@bowline/testkit";
@@ -20,6 +21,12 @@ export async function killContainer(
   const last = Math.max(...readdirSync(runs).map(Number));
   const supervisor = Number(readFileSync(join(runs, String(last), "pid"), "utf8"));
   process.kill(onlyChild(supervisor), "SIGKILL");
+}
+
+/** Path of the network namespace that a pod has while it has any. */
+export function podNamespace(cluster: TestCluster, uid: string): string {
+  const digits = createHash("sha256").update(uid).digest("hex").slice(0, 8);
+  return `/run/netns/bowline-${cluster.name}.${digits}`;
 }
 
 /** The daemon of the cluster, its only process that is no pod's. */

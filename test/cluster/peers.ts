@@ -203,7 +203,10 @@ export class Peer {
   /** What its proxy counts, by `bowline diagnostics proxy-metrics`. */
   async metrics(): Promise<ProxyMetrics> {
     const args = ["diagnostics", "proxy-metrics", "-n", this.#namespace, `pod/${this.pod}`];
-    return new ProxyMetrics(await this.#cluster.bowline(args));
+    const page = await this.#cluster.bowline(args);
+    // A page without a part would read as if nothing had happened there.
+    if (page.includes("# ERROR")) throw new Error(page);
+    return new ProxyMetrics(page);
   }
 
   async #do<T>(action: string, query: Readonly<Record<string, string>>): Promise<T> {

@@ -20,11 +20,11 @@ beforeAll(async () => {
     { apiVersion: "v1", kind: "Secret", metadata: { name: "hidden" }, stringData: { word: "hush" } },
     { apiVersion: "v1", kind: "ServiceAccount", metadata: { name: "robot" } },
   ]);
-}, 60_000);
+}, 120_000);
 
 afterAll(async () => {
   await (cluster as TestCluster | undefined)?.[Symbol.asyncDispose]();
-}, 60_000);
+}, 120_000);
 
 test.concurrent("environment from everything there is", async () => {
   const fields = {
@@ -238,7 +238,7 @@ test.concurrent("probes of all kinds: startup holds off liveness, liveness resta
         periodSeconds: 1,
         failureThreshold: 1,
       },
-      livenessProbe: { ...http, failureThreshold: 1 },
+      livenessProbe: http,
     }),
     pod("unhealthy", {
       command: IDLE,

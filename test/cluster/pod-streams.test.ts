@@ -38,10 +38,10 @@ beforeAll(async () => {
     },
   ]);
   await cluster.kubectl(["wait", "--for=condition=ready", "pod/echo", "--timeout=20s"]);
-}, 60_000);
+}, 120_000);
 afterAll(async () => {
   await (cluster as TestCluster | undefined)?.[Symbol.asyncDispose]();
-}, 60_000);
+}, 120_000);
 
 describe.each(WAYS)("$kubectl by $way", ({ kubectl, sockets }) => {
   const env = (): Record<string, string> => ({

@@ -53,11 +53,11 @@ beforeAll(async () => {
     }),
   ]);
   await cluster.run("wait pod/web-a pod/web-b pod/client pod/host-client --for=condition=Ready --timeout=30s");
-}, 90_000);
+}, 120_000);
 
 afterAll(async () => {
   await (cluster as TestCluster | undefined)?.[Symbol.asyncDispose]();
-}, 60_000);
+}, 120_000);
 
 for (const client of ["client", "host-client"]) {
   test.concurrent(`${client} finds pods by service, port and named target port`, async () => {
@@ -91,7 +91,7 @@ test.concurrent("a service that nobody stands behind refuses at once", async () 
   const script = `
     const before = performance.now();
     const code = await fetch("http://nobody/").then(() => "answer", (error) => error.code);
-    console.log(code, performance.now() - before < 1000);`;
+    console.log(code, performance.now() - before < 4000);`;
   expect(await inPod("client", script)).toBe("ECONNREFUSED true");
 }, 60_000);
 

@@ -23,7 +23,7 @@ let executable: Promise<string> | null = null;
 export function bowlineExecutable(): Promise<string> {
   executable ??= (async () => {
     const path = join(EXECUTABLES, `bowline-${process.pid}`);
-    await mustRun([process.execPath, "run", join(ROOT, "scripts/build.ts"), path]);
+    await mustRun([process.execPath, "run", join(ROOT, "scripts/build.ts"), path], { timeoutMs: 60_000 });
     for (const name of readdirSync(EXECUTABLES)) {
       if (!existsSync(`/proc/${name.slice("bowline-".length)}`)) rmSync(join(EXECUTABLES, name), { force: true });
     }
@@ -71,7 +71,8 @@ export class TestCluster implements AsyncDisposable {
 
   /** `bowline local COMMAND` for this cluster. Rejects when it fails. */
   local(command: string, ...args: string[]): Promise<string> {
-    return mustRun([this.#bowline, "local", command, "--name", this.name, "--state-dir", this.stateDir, ...args]);
+    const where = ["--name", this.name, "--state-dir", this.stateDir];
+    return mustRun([this.#bowline, "local", command, ...where, ...args], { timeoutMs: 60_000 });
   }
 
   /** `bowline …` as a user of this cluster types it. Rejects unless it ends with 0. */
@@ -92,9 +93,12 @@ export class TestCluster implements AsyncDisposable {
     return runCommand([KUBECTL, ...args], this.#with(options));
   }
 
-  /** `kubectl LINE`, split at blanks: for what has no blanks within its arguments. Rejects unless it ends with 0. */
+  /**
+   * `kubectl LINE`, split at blanks: for what has no blanks within its arguments. Rejects unless it ends with 0, within a
+   * minute: later than any `--timeout` in a line, whose message would be lost.
+   */
   run(line: string, input?: string): Promise<string> {
-    return this.kubectl(line.split(" "), input === undefined ? {} : { input });
+    return this.kubectl(line.split(" "), { timeoutMs: 60_000, ...(input === undefined ? {} : { input }) });
   }
 
   /** A `kubectl` that goes on until it is stopped: `-w`, `-f`, `port-forward`. */

@@ -9,11 +9,11 @@ let cluster: TestCluster;
 
 beforeAll(async () => {
   cluster = await TestCluster.up();
-}, 60_000);
+}, 120_000);
 
 afterAll(async () => {
   await (cluster as TestCluster | undefined)?.[Symbol.asyncDispose]();
-}, 60_000);
+}, 120_000);
 
 test.concurrent("a rolling update never has fewer pods ready than it may, nor more pods than it may", async () => {
   const web = (word: string) =>
@@ -222,16 +222,18 @@ test.concurrent("a CronJob makes Jobs on its schedule and on demand", async () =
   const template = {
     spec: { restartPolicy: "Never", containers: [{ name: "main", image: "work", command: ["echo", "done"] }] },
   };
-  const spec = { schedule: "* * * * *", jobTemplate: { spec: { template } } };
+  // Half an hour away: no time of its own comes while the test looks.
+  const minute = new Date(Date.now() + 30 * 60_000).getUTCMinutes();
+  const spec = { schedule: `${minute} * * * *`, jobTemplate: { spec: { template } } };
   await cluster.apply([{ apiVersion: "batch/v1", kind: "CronJob", metadata: { name: "often" }, spec }]);
   // kubectl up to 1.20 knows only CronJobs of batch/v1beta1 here.
   if ((await kubectlMinor()) > 20) await cluster.run("create job now --from=cronjob/often");
   else await cluster.apply([job("now", {}, template.spec)]);
   await cluster.run("wait job/now --for=condition=complete --timeout=30s");
   expect(await cluster.run("logs job/now")).toBe("done\n");
-  // As though the daemon had been down for some minutes: what was missed is due now, once.
+  // As though the daemon had been down for some hours: what was missed is due now, once.
   const cronJob = JSON.parse(await cluster.run("get cronjob often -o json")) as { status: object };
-  cronJob.status = { lastScheduleTime: new Date(Date.now() - 3 * 60_000).toISOString().replace(/\.\d+/, "") };
+  cronJob.status = { lastScheduleTime: new Date(Date.now() - 3 * 3_600_000).toISOString().replace(/\.\d+/, "") };
   const path = "/apis/batch/v1/namespaces/default/cronjobs/often/status";
   await cluster.run(`replace --raw ${path} -f -`, JSON.stringify(cronJob));
   const jobs = () =>
@@ -242,7 +244,7 @@ test.concurrent("a CronJob makes Jobs on its schedule and on demand", async () =
     what: "the Job that is due",
     timeoutMs: 20_000,
   });
-  expect(await cluster.run("get cronjob often")).toMatch(/often +\* \* \* \* \* +<none> +False +0 +\d+s /);
+  expect(await cluster.run("get cronjob often")).toMatch(/often +\d+ \* \* \* \* +<none> +False +0 +(29|30)m /);
   await cluster.run("delete cronjob often");
   await waitFor(async () => !(await jobs()).includes("often-"), { what: "its Jobs are gone", timeoutMs: 20_000 });
 }, 60_000);
@@ -325,7 +327,12 @@ test.concurrent("a failing init container keeps the pod from starting, and is to
     what: "Init:Error",
     timeoutMs: 20_000,
   });
-  expect(await cluster.run("logs blocked -c init")).toBe("cannot\n");
+  // The next run's log is empty until it says something.
+  await waitFor(async () => (await cluster.run("logs blocked -c init")) === "cannot\n", {
+    what: "its log",
+    timeoutMs: 20_000,
+    intervalMs: 100,
+  });
   await waitFor(async () => /given-up +0\/1 +Init:Error +0 /.test(await cluster.run("get pod given-up")), {
     what: "Init:Error",
     timeoutMs: 20_000,

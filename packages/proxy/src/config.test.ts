@@ -131,7 +131,7 @@ describe("what is required", () => {
         service: null,
         contextToken: "{}",
         profileSuffixes: ["svc.cluster.local."],
-        profileInitialTimeoutMs: 500,
+        profileInitialTimeoutMs: 2_000,
       },
       policy: { service: null, workload: null, inboundDefault: "all-unauthenticated", inboundPorts: [] },
     });

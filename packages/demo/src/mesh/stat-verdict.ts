@@ -34,7 +34,8 @@ export function judgeStats(stats: readonly StatLine[]): Finding[] {
       ok: meshed.length === 4 && stats.length === 4,
       text: `4 deployments, ${meshed.length} of them with a proxy in every pod`,
     },
-    { ok: emoji?.success === 1, text: `emoji: ${percent(emoji?.success)} of its requests succeed` },
+    // On a machine that stands still for a second, a probe may be lost.
+    { ok: isBetween(emoji?.success, 0.97, 1.1), text: `emoji: ${percent(emoji?.success)} of its requests succeed` },
     {
       ok: isBetween(voting?.success, 0, 1),
       text: `voting: ${percent(voting?.success)}: the vote for one emoji fails`,

@@ -32,6 +32,10 @@ const API_IP_V6 = "fd00:10:96::1";
 export async function runDaemon(paths: ClusterPaths, own: OwnPrograms): Promise<void> {
   const settings = readSettings(paths);
   const stopping = stopSignal();
+  // A fault in what one client asked for must not end what all the others use.
+  process.on("unhandledRejection", (reason) =>
+    warn(`a fault of this program: ${reason instanceof Error ? reason.stack : String(reason)}`),
+  );
   const { families, addressReuse } = settings.config;
   const network = await startNetwork({ name: paths.name, families, addressReuse });
   let node: Node | null = null;

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, statSync } from "node:fs";
+import { connect } from "node:net";
 import { dirname } from "node:path";
 import { type KubeConfig, loadKubeConfig } from "@bowline/kube";
 import { DEFAULT_CONFIG, parseClusterConfig } from "./cluster-config.ts";
@@ -35,8 +36,8 @@ export async function clusterUp(options: UpOptions): Promise<UpResult> {
   const before = findSettings(paths);
   if (runningDaemon(paths.pidFile) !== null) {
     refuseChanges(options, before);
-    await waitUntilReady(options, () => readFileSync(paths.logFile, "utf8"));
-    return { already: true, server: serverOf(paths) };
+    const log = (): string => readFileSync(paths.logFile, "utf8");
+    if (await becomesReady(options, log)) return { already: true, server: serverOf(paths) };
   }
   const missing = missingTools();
   if (missing !== null) throw new Error(missing);
@@ -47,7 +48,8 @@ export async function clusterUp(options: UpOptions): Promise<UpResult> {
   rmSync(paths.kubeconfig, { force: true });
   const logStart = existsSync(paths.logFile) ? statSync(paths.logFile).size : 0;
   startDaemon(options);
-  await waitUntilReady(options, () => readFileSync(paths.logFile, "utf8").slice(logStart));
+  const log = (): string => readFileSync(paths.logFile, "utf8").slice(logStart);
+  if (!(await becomesReady(options, log))) throw new Error(`the cluster's daemon ended:\n${lastLines(log())}`);
   return { already: false, server: serverOf(paths) };
 }
 
@@ -79,11 +81,16 @@ function startDaemon({ paths, bowline }: UpOptions): void {
   recordDaemon(paths.pidFile, child.pid);
 }
 
-/** The daemon writes the kubeconfig once its API, its node and its controllers run. */
-async function waitUntilReady({ paths, timeoutMs }: UpOptions, log: () => string): Promise<void> {
+/**
+ * The daemon writes the kubeconfig once its API, its node and its controllers run. One that is being killed still looks alive,
+ * so the API has to answer, too.
+ *
+ * @returns false when the daemon ended instead
+ */
+async function becomesReady({ paths, timeoutMs }: UpOptions, log: () => string): Promise<boolean> {
   const deadline = Date.now() + timeoutMs;
-  while (!existsSync(paths.kubeconfig)) {
-    if (runningDaemon(paths.pidFile) === null) throw new Error(`the cluster's daemon ended:\n${lastLines(log())}`);
+  while (!existsSync(paths.kubeconfig) || !(await acceptsConnections(serverOf(paths)))) {
+    if (runningDaemon(paths.pidFile) === null) return false;
     if (Date.now() > deadline) {
       throw new Error(
         `the cluster is not ready after ${timeoutMs} ms; its log, ${paths.logFile}, ends with:\n${lastLines(log())}`,
@@ -91,6 +98,19 @@ async function waitUntilReady({ paths, timeoutMs }: UpOptions, log: () => string
     }
     await Bun.sleep(10);
   }
+  return true;
+}
+
+function acceptsConnections(url: string): Promise<boolean> {
+  const { hostname, port } = new URL(url);
+  return new Promise((resolve) => {
+    const socket = connect(Number(port), hostname);
+    socket.once("error", () => resolve(false));
+    socket.once("connect", () => {
+      resolve(true);
+      socket.destroy();
+    });
+  });
 }
 
 function settingsFor({ paths, configFile, apiPort }: UpOptions, before: ClusterSettings | null): ClusterSettings {

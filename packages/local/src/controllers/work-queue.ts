@@ -22,7 +22,7 @@ export interface WorkQueueOptions {
 
 const RETRY_MIN_MS = 10;
 /** Short enough that what was mended by hand goes on while its mender still watches. */
-const RETRY_MAX_MS = 15_000;
+const RETRY_MAX_MS = 5_000;
 /** The first failures are mostly conflicts with other writers, over by the next try. */
 const QUIET_FAILURES = 3;
 

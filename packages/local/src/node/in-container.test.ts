@@ -251,7 +251,7 @@ describe("exec", () => {
     const { stdout, stderr, code } = await node.exec("exec", "main", "id -u; pwd; echo $A; echo oh >&2; exit 7");
     expect([stdout, stderr, code]).toEqual(["12345\n/var\n1\n", "oh\n", 7]);
     const process = node.node.exec("default", "exec", "main", ["cat"], { tty: false, stdin: true });
-    process.stdin.write(Buffer.from("to and fro"));
+    await process.stdin.write(Buffer.from("to and fro"));
     process.stdin.end();
     expect(await new Response(process.stdout).text()).toBe("to and fro");
     expect(await process.exited).toBe(0);
@@ -264,6 +264,20 @@ describe("exec", () => {
       "not valid",
     );
     await node.deleted("exec");
+  });
+
+  test("a command that ends without reading all of its input ends nothing else", async () => {
+    await node.run("hasty", { main: { command: ["sleep", "1000"] } });
+    await node.untilReady("hasty");
+    const options = { tty: false, stdin: true };
+    const { stdin, exited } = node.node.exec("default", "hasty", "main", ["sh", "-c", "sleep 0.1; exit 3"], options);
+    const more = Buffer.alloc(1_000_000);
+    // The pipe holds less: what is left fails once nobody reads it.
+    await Promise.all([stdin.write(more), stdin.write(more)]);
+    stdin.end();
+    expect(await exited).toBe(3);
+    await stdin.write(more);
+    await node.deleted("hasty");
   });
 });
 

@@ -79,7 +79,8 @@ export interface ExecOptions {
 
 /** A command running in a container. With a tty everything comes by `stdout`. */
 export interface ExecProcess {
-  readonly stdin: { write(bytes: Uint8Array): void; end(): void };
+  /** What is written when the command reads no more is lost; `write` waits for as long as it does not read on. */
+  readonly stdin: { write(bytes: Uint8Array): Promise<void>; end(): void };
   readonly stdout: ReadableStream<Uint8Array>;
   readonly stderr: ReadableStream<Uint8Array>;
   /** The exit code; 128 + signal when a signal ended it. */

@@ -16,8 +16,9 @@ export interface CommandChannels {
   readonly gone: Promise<unknown>;
 }
 
-/** How long output may still come from what a command has left running. */
+/** How long nothing may come from what a command has left running, until it is no more waited for. */
 const DRAIN_MS = 1_000;
+const DRAIN_INTERVAL_MS = 50;
 
 interface ExitStatus {
   readonly metadata: Record<string, never>;
@@ -52,7 +53,8 @@ async function converse(session: ContainerSession, channels: CommandChannels): P
     () => GONE,
     () => GONE,
   );
-  const outputs = Promise.all([transfer(session.stdout, channels.stdout), transfer(session.stderr, channels.stderr)]);
+  const [stdout, stderr] = [new Output(session.stdout), new Output(session.stderr)];
+  const outputs = Promise.all([transfer(stdout, channels.stdout), transfer(stderr, channels.stderr)]);
   void feed(channels.stdin, session).catch(() => session.stdin?.end());
   void resize(channels.resize, session).catch(() => {});
   const code = await Promise.race([session.exited, gone]);
@@ -60,7 +62,7 @@ async function converse(session: ContainerSession, channels: CommandChannels): P
     session.kill();
     return { metadata: {}, status: "Success" };
   }
-  await Promise.race([outputs, gone, Bun.sleep(DRAIN_MS)]);
+  await Promise.race([outputs, gone, silence([stdout, stderr])]);
   return exitStatus(code);
 }
 
@@ -68,11 +70,52 @@ const GONE = -1;
 /** Longer than any size; the rest of such a text is forgotten. */
 const RESIZE_TEXT_MAX = 65_536;
 
-async function transfer(from: ReadableStream<Uint8Array> | null, to: Writable | null): Promise<void> {
-  if (from === null) return;
+/** What a command writes, with how long it has been waited for; a client that takes its time is no reason to give up. */
+class Output {
+  readonly #from: ReadableStream<Uint8Array> | null;
+  /** null: nobody waits for the command. */
+  #waitingSinceMs: number | null = null;
+  #ended = false;
+
+  constructor(from: ReadableStream<Uint8Array> | null) {
+    this.#from = from;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
+    const reader = this.#from?.getReader();
+    try {
+      for (;;) {
+        this.#waitingSinceMs = performance.now();
+        const value = (await reader?.read())?.value;
+        if (value === undefined) return;
+        this.#waitingSinceMs = null;
+        yield value;
+      }
+    } finally {
+      this.#ended = true;
+      void reader?.cancel().catch(() => {});
+    }
+  }
+
+  isSilentSince(timeMs: number): boolean {
+    return this.#ended || (this.#waitingSinceMs !== null && this.#waitingSinceMs <= timeMs);
+  }
+}
+
+/** Settles when nothing has come for a while from any of `outputs` that has not ended. */
+async function silence(outputs: readonly Output[]): Promise<void> {
+  const startMs = performance.now();
+  for (;;) {
+    await Bun.sleep(DRAIN_INTERVAL_MS);
+    const sinceMs = performance.now() - DRAIN_MS;
+    if (sinceMs >= startMs && outputs.every((output) => output.isSilentSince(sinceMs))) return;
+  }
+}
+
+async function transfer(from: Output, to: Writable | null): Promise<void> {
   // What nobody wants to see must be read all the same, or the process would wait.
   const sink = to ?? new Writable({ write: (_bytes, _encoding, done) => done() });
-  await pipeline(from as unknown as AsyncIterable<Uint8Array>, sink, { end: false }).catch(() => {});
+  await pipeline(from, sink, { end: false }).catch(() => {});
 }
 
 async function feed(from: Readable | null, { stdin }: ContainerSession): Promise<void> {

@@ -308,6 +308,28 @@ describe("a command", () => {
     expect(killed).toBe(true);
   });
 
+  test("that has ended gives all of its output to a client that takes its time", async () => {
+    let got = "";
+    const slow = new Writable({
+      highWaterMark: 1,
+      write: (bytes: Buffer, _encoding, done) => {
+        got += bytes.toString();
+        setTimeout(done, 400);
+      },
+    });
+    const { channels } = client({ stdout: slow });
+    const words = ["one ", "two ", "three ", "four ", "five"];
+    const stdout = new ReadableStream<Uint8Array>({
+      pull: (controller) => {
+        const word = words.shift();
+        if (word === undefined) controller.close();
+        else controller.enqueue(Buffer.from(word));
+      },
+    });
+    await runCommand(() => session({ stdout }), channels);
+    expect(got).toBe("one two three four five");
+  });
+
   test("does not hold up its client with what it left running", async () => {
     const { channels, said } = client();
     const endless = new ReadableStream<Uint8Array>({

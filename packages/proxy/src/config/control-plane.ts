@@ -13,7 +13,8 @@ import { oneOf, parseAnyText, parseDuration, parseOptionalDuration } from "./sca
 import type { Config, ControlService, DefaultPolicy } from "./types.ts";
 
 const PROFILE_SUFFIXES = ["svc.cluster.local."];
-const PROFILE_INITIAL_TIMEOUT_MS = 500;
+/** Long enough for a machine that is busy starting pods: what goes without its profile goes past the balancer. */
+const PROFILE_INITIAL_TIMEOUT_MS = 2_000;
 
 const parseDefaultPolicy = oneOf<DefaultPolicy>(DEFAULT_POLICIES);
 /** Linkerd wants to know the cluster's networks for all of these, for `audit` too. */

@@ -42,13 +42,16 @@ function withPipes(words: readonly string[], stdin: boolean): ExecProcess {
   const sink = child.stdin;
   return {
     stdin: {
-      write: (bytes) => {
-        if (sink === undefined) return;
-        void sink.write(bytes);
-        void sink.flush();
+      write: async (bytes) => {
+        try {
+          await sink?.write(bytes);
+          await sink?.flush();
+        } catch {
+          // EPIPE: the command has ended, or closed its input, without having read all of it.
+        }
       },
       end: () => {
-        void sink?.end();
+        Promise.try(() => sink?.end()).catch(() => undefined);
       },
     },
     stdout: child.stdout,
@@ -81,6 +84,7 @@ function withTerminal(words: readonly string[]): ExecProcess {
     stdin: {
       write: (bytes) => {
         terminal?.write(bytes);
+        return Promise.resolve();
       },
       // To a terminal, the end of input is a character.
       end: () => {

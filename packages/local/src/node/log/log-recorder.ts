@@ -36,7 +36,8 @@ export class LogRecorder {
   constructor(directory: string) {
     this.#directory = directory;
     const log = join(directory, "log");
-    if (!existsSync(log)) writeFileSync(log, "", { mode: 0o640 });
+    // Appending nothing: the logger may have begun to write.
+    appendFileSync(log, "", { mode: 0o640 });
     const times = readTimes(directory);
     this.#keptFrom = times[0]?.offset ?? 0;
     this.#recorded = times.at(-1)?.offset ?? 0;

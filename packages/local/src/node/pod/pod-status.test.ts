@@ -54,6 +54,14 @@ describe("phase", () => {
     const containers = mains.map((state, at) => container(`c${at}`, "main", state));
     expect(podStatus(pod({ restartPolicy }), view(containers, more), AT).phase).toBe(want);
   });
+
+  test("it ends with its sidecars", () => {
+    const phase = (sidecar: Partial<ContainerView>): string | undefined => {
+      const containers = [container("proxy", "sidecar", sidecar), container("main", "main", ended(0))];
+      return podStatus(pod({ restartPolicy: "Never" }), view(containers), AT).phase;
+    };
+    expect([phase(running), phase(ended(137))]).toEqual(["Running", "Succeeded"]);
+  });
 });
 
 describe("conditions", () => {

@@ -75,6 +75,8 @@ function phaseOf(pod: Pod, view: PodView, mains: readonly ContainerView[]): stri
   const ended = mains.flatMap(({ state }) => (state.kind === "terminated" ? [state.termination.exitCode] : []));
   const policy: RestartPolicy = (pod.spec?.restartPolicy as RestartPolicy | undefined) ?? "Always";
   if (ended.length < mains.length || policy === "Always") return "Running";
+  // A pod that has ended may be removed without grace: its sidecars must have ended, too.
+  if (view.containers.some(({ state }) => state.kind === "running")) return "Running";
   if (ended.every((code) => code === 0)) return "Succeeded";
   return policy === "Never" ? "Failed" : "Running";
 }

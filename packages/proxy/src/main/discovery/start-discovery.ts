@@ -6,7 +6,7 @@ import type { Registry } from "@bowline/metrics";
 import type { DescService } from "@bufbuild/protobuf";
 import { isLoopbackHost, parseHostPort, parseSocketAddr } from "../../config/address-values.ts";
 import { BadValue } from "../../config/bad-value.ts";
-import type { Config, ControlService } from "../../config/types.ts";
+import type { BackoffConfig, Config, ControlService } from "../../config/types.ts";
 import type { Logger } from "../../log/logger.ts";
 import { logTarget } from "../../log/target.ts";
 import { systemDns } from "./control/control-address.ts";
@@ -21,6 +21,8 @@ const TARGET = logTarget("discovery");
 
 /** Linkerd's floor between two lookups; Kubernetes' DNS sends 5 s with its records, too. */
 const DNS_TTL_MIN_MS = 5_000;
+/** Without the control plane a proxy goes by what was true when it left: it must hear soon that it is back. */
+const CONTROL_BACKOFF_MAX_MS = 5_000;
 const NO_LIMITS: StreamLimits = { initialTimeoutMs: null, idleTimeoutMs: null, lifetimeMs: null };
 
 /** Discovery for as long as the proxy runs. */
@@ -115,7 +117,7 @@ function controlClient<S extends DescService>(
     dns: systemDns(),
     dnsTtlMs: Math.max(DNS_TTL_MIN_MS, config.dns.minTtlMs ?? 0),
     connectTimeoutMs: config[side].connectTimeoutMs,
-    backoff: config.connectBackoff[side],
+    backoff: controlBackoff(config.connectBackoff[side]),
     series: new ControlSeries(registry, name, service),
     clock: SYSTEM_CLOCK,
     random: Math.random,
@@ -159,10 +161,14 @@ function trafficTarget(target: string): outbound.TrafficSpec["target"] {
 export function watchSettings(config: Config, service: ControlService): WatchSettings {
   return {
     limits: isLoopbackHost(service.host) ? NO_LIMITS : config.controlStreams,
-    backoff: { ...config.connectBackoff[sideFor(service)], respectRetryAfter: false },
+    backoff: { ...controlBackoff(config.connectBackoff[sideFor(service)]), respectRetryAfter: false },
     clock: SYSTEM_CLOCK,
     random: Math.random,
   };
+}
+
+function controlBackoff({ minMs, maxMs, jitter }: BackoffConfig): BackoffConfig {
+  return { minMs: Math.min(minMs, CONTROL_BACKOFF_MAX_MS), maxMs: Math.min(maxMs, CONTROL_BACKOFF_MAX_MS), jitter };
 }
 
 /** Whose settings connections to the service are made with: on loopback, inbound's. */

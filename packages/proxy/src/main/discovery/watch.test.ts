@@ -145,6 +145,18 @@ describe("back-off", () => {
     expect(source.streams.length).toBe(5);
   });
 
+  test("starts anew after a long outage and a stream of a second", async () => {
+    startWatch(NO_LIMITS);
+    await askedAt(60_000, 100);
+    await clock.pass(60_000);
+    const asked = source.streams.length;
+    source.last.send("a");
+    await clock.pass(1_000);
+    source.last.end();
+    await clock.pass(100);
+    expect(source.streams.length).toBe(asked + 1);
+  });
+
   test("goes on growing when the server answers and hangs up at once", async () => {
     startWatch(NO_LIMITS);
     for (const waitMs of [100, 200, 400, 800]) {

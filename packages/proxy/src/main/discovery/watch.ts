@@ -43,8 +43,9 @@ export interface WatchObserver<Item> {
  * Keeps one server stream of the control plane open: subscribes, and subscribes again with back-off whenever it ends,
  * until the status is one that `isFinal` names or stop() is called.
  *
- * The delay starts at its minimum again after a stream that brought something and outlived the delay before it. A server
- * that answers and hangs up at once is thus not asked ten times a second for as long as it does so.
+ * The delay starts at its minimum again after a stream that brought something and lasted for as long as the delay before it,
+ * or for a second: after a long outage a short one must not make it longer. A server that answers and hangs up at once is
+ * thus not asked ten times a second for as long as it does so.
  */
 export class Watch<Request, Item> {
   readonly #source: WatchSource<Request, Item>;
@@ -124,7 +125,8 @@ export class Watch<Request, Item> {
       this.#observer.onFinal(failure);
       return;
     }
-    if (this.#items > 0 && clock.nowMs() - this.#openedMs >= this.#delayMs) this.#failuresInARow = 0;
+    const hasLasted = clock.nowMs() - this.#openedMs >= Math.min(this.#delayMs, LASTING_MS);
+    if (this.#items > 0 && hasLasted) this.#failuresInARow = 0;
     this.#delayMs = backoffMs(this.#settings.backoff, this.#failuresInARow, this.#settings.random());
     this.#failuresInARow += 1;
     this.#cancelTimer = clock.after(this.#delayMs, () => this.#open());
@@ -144,4 +146,5 @@ export class Watch<Request, Item> {
   }
 }
 
+const LASTING_MS = 1_000;
 const NO_FIRST_ITEM = new GrpcError(GrpcStatus.DeadlineExceeded, "initial item not received within timeout");
