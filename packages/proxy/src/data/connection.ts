@@ -32,6 +32,8 @@ import {
  * mostly arrives before.
  */
 const EARLY_DIAL_MS = 10;
+/** How often it is asked at least whether there is an endpoint by now that the server may be found at. */
+const EARLY_RETRY_MAX_MS = 200;
 /** Time left for a client to speak, and get an HTTP answer, once its destination is known to be out of reach. */
 const UNREACHABLE_GRACE_MS = 1000;
 const DETECT_BYTES_MAX = 65536 + 64;
@@ -407,7 +409,11 @@ export class Connection implements StreamOwner, TimerOwner, Meter, RoutingWaiter
   #dialEarly(): void {
     const side = this.#side;
     const endpoint = this.#earlyEndpoint();
-    if (endpoint === null) return;
+    if (endpoint === null) {
+      const waitedMs = side.plane.reactor.nowMs - this.#acceptedMs;
+      side.plane.reactor.after(this.#earlyTimer, Math.max(EARLY_DIAL_MS, Math.min(waitedMs, EARLY_RETRY_MAX_MS)));
+      return;
+    }
     this.endpoint = endpoint;
     if (side.refusal(endpoint) !== null || this.#early.connect(endpoint, side.connectOptions) !== 0) {
       this.#onUnreachable();

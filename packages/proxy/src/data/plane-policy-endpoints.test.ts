@@ -179,6 +179,24 @@ describe("HTTP/1 requests", () => {
   });
 });
 
+test("a server that speaks first is heard soon after its address is known, however late that is", () => {
+  const greeting = "220 mail.test ESMTP\r\n";
+  const world = new DiscoveredWorld();
+  world.kernel.onConnect("10.1.0.1:8080", (server) => {
+    server.send(greeting);
+    server.onEnd = () => server.close();
+  });
+  const client = world.raw();
+  world.run(() => world.asked.length > 0);
+  world.tell({ policy });
+  world.runFor(1_000);
+  world.reset(["10.1.0.1"]);
+  world.run(() => client.receivedText() === greeting, 250);
+  expect(client.receivedText()).toBe(greeting);
+  client.end();
+  world.settle();
+});
+
 describe("a breaker", () => {
   const accrual: FailureAccrual = {
     kind: "consecutive",
