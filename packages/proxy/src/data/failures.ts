@@ -206,6 +206,11 @@ export const FAILURES: Readonly<Record<Cause, Failure>> = {
   ),
 };
 
+/** The server took no connection: of the request it has got nothing, so that it may be sent to another (RFC 9113 §8.7). */
+export function tookNoConnection(cause: Cause): boolean {
+  return cause === Cause.ConnectRefused || cause === Cause.ConnectTimeout;
+}
+
 /** The cause for an errno that connecting ended with. */
 export function connectCause(errno: number): Cause {
   switch (errno) {

@@ -81,8 +81,6 @@ export class Call implements TurnEnd {
   readonly #use: MemberUse = new MemberUse();
   #dispatchAwaited = false;
   #resends = 0;
-  /** Bytes of `#sent` that have gone out again; they were confirmed to the asker when they went out first. */
-  #resendAt = 0;
   #status = 0;
   #grpcStatus: number = NO_GRPC_STATUS;
 
@@ -109,7 +107,6 @@ export class Call implements TurnEnd {
     this.#givenDone = false;
     this.responseStarted = false;
     this.#resends = 0;
-    this.#resendAt = 0;
     this.#status = 0;
     this.#grpcStatus = NO_GRPC_STATUS;
     this.startMs = side.plane.reactor.nowMs;
@@ -255,7 +252,7 @@ export class Call implements TurnEnd {
     const { asker, run } = this;
     this.#leaveFlight();
     this.responseStarted = true;
-    if (this.#resendAt >= this.#sent.length) this.#forgetSent();
+    if (this.#sent.out) this.#sent.clear();
     this.counts.responded(this.#status);
     if (last) this.#answerDone = true;
     asker!.sendHead(this, run === null ? fields : run.passHead(fields), last);
@@ -299,8 +296,11 @@ export class Call implements TurnEnd {
     this.#given();
   }
 
-  /** The exchange with the server is over without a complete response. */
-  onAnswererReset(code: ErrorCode, by: ResetBy): void {
+  /**
+   * The exchange with the server is over without a complete response.
+   * @param refused the endpoint's proxy is there, but its application took no connection: another endpoint may do
+   */
+  onAnswererReset(code: ErrorCode, by: ResetBy, refused: boolean = false): void {
     this.answerer = null;
     this.answerStream = null;
     if (this.#answerDone) {
@@ -309,16 +309,21 @@ export class Call implements TurnEnd {
       if (this.#givenDone) this.#stopRequest(code);
       return;
     }
+    const { member } = this.#use;
+    if (refused) member?.onRefused();
     if (by === ResetBy.Unprocessed && this.#mayResend()) {
       if (this.run?.onRefusedStream()) return;
-      this.#resends += 1;
-      this.rewind();
-      this.run?.onResend();
-      this.redispatch();
-    } else if (!this.responseStarted && (by === ResetBy.ConnectionLost || by === ResetBy.Unprocessed || this.isHttp1)) {
+      // The only endpoint there is would refuse it again.
+      if (!refused || member?.fit === false) {
+        this.#resend();
+        return;
+      }
+    }
+    if (!this.responseStarted && (by === ResetBy.ConnectionLost || by === ResetBy.Unprocessed || this.isHttp1)) {
       // An HTTP/1 client knows no reset of a single request (proxy-facts §4.11).
       const error = responseError(code, by);
-      this.refuse(Cause.UpstreamReset, this.target!.name, error, resetError(code, by));
+      const cause = refused ? Cause.ConnectRefused : Cause.UpstreamReset;
+      this.refuse(cause, this.target!.name, error, resetError(code, by));
     } else this.#breakOff(code, by);
   }
 
@@ -331,6 +336,10 @@ export class Call implements TurnEnd {
       this.refuse(connectCause(errno), name);
       return;
     }
+    this.#resend();
+  }
+
+  #resend(): void {
     this.#resends += 1;
     this.rewind();
     this.run?.onResend();
@@ -439,7 +448,7 @@ export class Call implements TurnEnd {
     this.#grpcStatus = NO_GRPC_STATUS;
     this.#answerDone = false;
     this.#sentDone = false;
-    this.#resendAt = 0;
+    this.#sent.outBytes = 0;
   }
 
   #countHead({ shared, listBytes }: FieldList): void {
@@ -454,12 +463,6 @@ export class Call implements TurnEnd {
     this.run?.onRequestSent();
   }
 
-  /** What has been sent will not be sent again. */
-  #forgetSent(): void {
-    this.#sent.clear();
-    this.#resendAt = 0;
-  }
-
   /** The client still sends, or has sent what nobody will take: it is not to wait for that. */
   #stopAsker(asker: Asker, code: ErrorCode): void {
     if (!this.#askDone || this.#requestQueue.bytes > 0) asker.breakOff(this, code);
@@ -467,28 +470,27 @@ export class Call implements TurnEnd {
 
   /** Bytes of the request wait here for the server to take them. */
   get #requestWaits(): boolean {
-    return this.#requestQueue.bytes > 0 || this.#resendAt < this.#sent.length;
+    return this.#requestQueue.bytes > 0 || !this.#sent.out;
   }
 
   /** Sends what went to another server before; true when all of it is out. */
   #sendCopy(): boolean {
     const sent = this.#sent;
-    if (this.#resendAt >= sent.length) return true;
+    if (sent.out) return true;
     if (this.answerer === null) return false;
     const last = this.#askDone && this.#requestTrailers === null && this.#requestQueue.bytes === 0;
-    this.#resendAt += this.answerer.sendData(this, sent.bytes, this.#resendAt, sent.length, last);
-    if (this.#resendAt < sent.length) return false;
-    if (this.responseStarted) this.#forgetSent();
+    // It was confirmed to the asker when it went out first.
+    sent.outBytes += this.answerer.sendData(this, sent.bytes, sent.outBytes, sent.length, last);
+    if (!sent.out) return false;
+    // Nor will it be sent again.
+    if (this.responseStarted) sent.clear();
     if (last) this.#markSent();
     return true;
   }
 
   #send(bytes: Uint8Array, at: number, end: number, last: boolean): number {
     const count = this.answerer!.sendData(this, bytes, at, end, last);
-    if (!this.responseStarted) {
-      this.#sent.add(bytes, at, at + count);
-      this.#resendAt = this.#sent.length;
-    }
+    if (!this.responseStarted) this.#sent.add(bytes, at, at + count);
     if (last && count === end - at) this.#markSent();
     return count;
   }
@@ -575,7 +577,6 @@ export class Call implements TurnEnd {
     this.#requestQueue.clear();
     this.#responseQueue.clear();
     this.#sent.clear();
-    this.#resendAt = 0;
     this.#requestTrailers = null;
     this.#responseTrailers = null;
     this.asker = null;

@@ -30,7 +30,7 @@ function scene(load: typeof LOAD | { kind: "peak-ewma"; defaultRttMs: number; de
     },
     "",
   );
-  const owner = { onMemberChanged() {}, onMemberReachable() {}, onMemberUnreachable() {} };
+  const owner = { onMemberChanged() {}, onMemberReachable() {}, onMemberUnreachable() {}, onMemberRefused() {} };
   const member = new Member(owner, plane, "10.0.0.1:80", target, null);
   member.slot = new Balancer<Member>(load, Math.random).add("10.0.0.1:80", member, plane.reactor.nowMs);
   const use = new MemberUse();

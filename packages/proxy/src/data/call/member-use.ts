@@ -26,6 +26,7 @@ export class MemberUse {
   onHead(status: number, grpcStatus: number, hintMs: number): void {
     const { member } = this;
     if (member === null) return;
+    member.onAnswered();
     this.#hintMs = hintMs;
     if (this.#loadEnded || !member.slot.penalizes || !isPenalized(status, grpcStatus)) return;
     this.#loadEnded = true;

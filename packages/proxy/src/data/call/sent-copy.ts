@@ -11,9 +11,16 @@ const COPY_BYTES_MAX = 65536;
 export class SentCopy {
   bytes: Uint8Array = NO_BYTES;
   length = 0;
+  /** How much of it is out where the request now goes; the rest went to another server before. */
+  outBytes = 0;
   /** All of what was sent is here. */
   complete = true;
 
+  get out(): boolean {
+    return this.outBytes >= this.length;
+  }
+
+  /** More has gone out; all of what is here was out. */
   add(bytes: Uint8Array, at: number, end: number): void {
     if (!this.complete) return;
     const length = this.length + end - at;
@@ -25,11 +32,13 @@ export class SentCopy {
     if (length > this.bytes.length) this.#grow(length);
     copyBytes(bytes, at, end, this.bytes, this.length);
     this.length = length;
+    this.outBytes = length;
   }
 
   clear(): void {
     if (this.bytes.length > KEPT_BYTES) this.bytes = NO_BYTES;
     this.length = 0;
+    this.outBytes = 0;
     this.complete = true;
   }
 

@@ -6,7 +6,7 @@ import {
   Http2Connection,
   type Http2Handler,
   type Http2Stream,
-  type ResetBy,
+  ResetBy,
   Role,
 } from "@bowline/wire";
 import type { Call } from "../call/call.ts";
@@ -218,7 +218,10 @@ export class Http2Client implements StreamOwner, TimerOwner, Http2Handler<Call>,
   }
 
   onReset(stream: Http2Stream<Call>, code: ErrorCode, by: ResetBy): void {
-    stream.user!.onAnswererReset(code, by);
+    const call = stream.user!;
+    // Of HTTP/1 that is a word of the endpoint's proxy about its application, unless the proxy itself goes away.
+    const refused = by === ResetBy.Unprocessed && call.isHttp1 && !this.#engine.goingAway;
+    call.onAnswererReset(code, by, refused);
   }
 
   onWritable(stream: Http2Stream<Call>): void {

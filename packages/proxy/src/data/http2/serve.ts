@@ -13,7 +13,7 @@ import type { Asker } from "../call/ends.ts";
 import { HeadBytes } from "../call/head-bytes.ts";
 import { planRequest } from "../call/request-plan.ts";
 import type { Connection } from "../connection.ts";
-import { Cause, FAILURES } from "../failures.ts";
+import { Cause, FAILURES, tookNoConnection } from "../failures.ts";
 import { Carry, HEADROOM_BYTES, READ_BYTES_FIRST, READ_BYTES_MAX } from "../http1/carry.ts";
 import type { Side } from "../side.ts";
 import { writeErrorFields } from "./errors.ts";
@@ -185,6 +185,12 @@ export class Http2Server implements StreamOwner, TimerOwner, Http2Handler<Call>,
     const stream = call.askStream!;
     if (FAILURES[cause].status === 0) {
       this.#engine.reset(stream, ErrorCode.InternalError);
+      return;
+    }
+    // Only proxies carry HTTP/1 this way. This one can send elsewhere what its application has not got; if the request had
+    // been on a connection that was closing, it was one that a proxy may repeat.
+    if (call.origProto !== 0 && tookNoConnection(cause)) {
+      this.#engine.reset(stream, ErrorCode.RefusedStream);
       return;
     }
     this.#engine.sendHead(stream, writeErrorFields(cause, detail, call.grpc, side.informational), true);

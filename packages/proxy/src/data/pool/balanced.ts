@@ -173,6 +173,15 @@ export class Balanced implements Backend, MemberOwner, TimerOwner {
     if (calls !== null) this.#moveOn(calls);
   }
 
+  /** Says nothing about its being an endpoint: to that, only connections to it are witness. */
+  onMemberRefused(member: Member): void {
+    const others = this.#balancer.readyCount - (member.slot.ready ? 1 : 0);
+    // Of many requests that it refuses at once the first says it all.
+    if (others === 0 || !member.reachable) return;
+    member.suspend();
+    this.onMemberChanged(member);
+  }
+
   onTimer(_kind: number): void {
     // Those that waited have all been given up.
     if (this.#waiting.length + this.#seekers.length === 0) {

@@ -19,6 +19,8 @@ export interface MemberOwner {
   onMemberReachable(member: Member): void;
   /** Connecting failed: calls that waited for it are the owner's now. */
   onMemberUnreachable(member: Member, calls: CallQueue | null): void;
+  /** Its proxy is there, its application is not. */
+  onMemberRefused(member: Member): void;
 }
 
 /**
@@ -56,6 +58,11 @@ export class Member implements TimerOwner {
     this.#owner.onMemberReachable(this);
   }
 
+  /** An application's answer: that of a proxy before it stands through all of its refusals. */
+  onAnswered(): void {
+    this.#refusals = 0;
+  }
+
   /** Gets no requests for a while: it refused a connection, and there are others. */
   suspend(): void {
     this.reachable = false;
@@ -66,6 +73,10 @@ export class Member implements TimerOwner {
 
   onUnreachable(calls: CallQueue | null): void {
     this.#owner.onMemberUnreachable(this, calls);
+  }
+
+  onRefused(): void {
+    this.#owner.onMemberRefused(this);
   }
 
   /** A request goes to it. Returns what `finished` and `abandoned` want back. */
