@@ -2,7 +2,7 @@ import { Errno, type Stream, type StreamOwner, Timer, type TimerOwner } from "@b
 import type { Plane } from "../plane.ts";
 import { READ_BYTES_MAX } from "./carry.ts";
 
-/** A lingering connection is closed after this, whatever its client does. */
+/** A lingering connection is closed when its client has taken nothing of the response for this long, whatever it sends. */
 const LINGER_MS = 2000;
 /** A client that has ended its direction waits this long for a response that makes no progress. */
 export const HALF_CLOSED_MS = 10_000;
@@ -27,6 +27,7 @@ export class Ending implements StreamOwner, TimerOwner {
   #halfClosed = false;
   #talksOn = false;
   #heldBytesSeen = 0;
+  #acknowledgedSeen = 0;
 
   constructor(plane: Plane, owner: EndingOwner) {
     this.#plane = plane;
@@ -78,7 +79,9 @@ export class Ending implements StreamOwner, TimerOwner {
     const stream = this.#stream!;
     if (this.#lingering) {
       if (stream.heldBytes > 0) this.#flush(stream);
-      else this.#close(stream);
+      // What the kernel has taken may be as much as a slow client takes seconds for.
+      else if (stream.bytesAcknowledged() === this.#acknowledgedSeen) this.#close(stream);
+      else this.#watchLingering(stream);
     } else if (stream.heldBytes === this.#heldBytesSeen) {
       this.#abort(stream);
     } else {
@@ -118,6 +121,11 @@ export class Ending implements StreamOwner, TimerOwner {
       return;
     }
     stream.resumeReading();
+    this.#watchLingering(stream);
+  }
+
+  #watchLingering(stream: Stream): void {
+    this.#acknowledgedSeen = stream.bytesAcknowledged();
     this.#plane.reactor.after(this.#timer, LINGER_MS);
   }
 
