@@ -203,6 +203,7 @@ export class Http1Client implements StreamOwner, TimerOwner {
 
   onBroken(stream: Stream, errno: number): void {
     if (stream.connecting) this.#onConnectFailed(errno);
+    else if (errno === Errno.EPIPE && (this.#state === State.Head || this.#state === State.Body)) this.#readToEnd();
     else this.#onLost(errno);
   }
 
@@ -222,6 +223,20 @@ export class Http1Client implements StreamOwner, TimerOwner {
   #onConnectFailed(errno: number): void {
     this.target.member?.onUnreachable(null);
     this.#requester!.onConnectFailed(errno);
+  }
+
+  /**
+   * The server ended its direction before it reset (Linux says EPIPE): all that it sent is in our kernel, and is read
+   * as fast as it is taken.
+   */
+  #readToEnd(): void {
+    const { stream } = this;
+    this.broken = true;
+    this.reusable = false;
+    if (!stream.reading) return;
+    // It is not watched since it broke.
+    stream.pauseReading();
+    stream.resumeReading();
   }
 
   /** The server ended its direction (errno 0) or reset. */
@@ -289,7 +304,8 @@ export class Http1Client implements StreamOwner, TimerOwner {
       requester.onBadResponse(chunkErrorReason(body.error));
       return -1;
     }
-    this.reusable = head.keepAlive && !head.closeAfter && kind !== BodyKind.Close && !exchange.upgrade;
+    const mayStay = head.keepAlive && !head.closeAfter && kind !== BodyKind.Close && !exchange.upgrade;
+    this.reusable = mayStay && !this.broken;
     this.#state = State.Body;
     return requester.onResponse(buf, head, bodyEnd) ? this.#afterBody(buf, bodyEnd, end) : -1;
   }
