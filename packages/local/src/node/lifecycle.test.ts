@@ -317,6 +317,14 @@ describe("a pod's end", () => {
     ]);
   });
 
+  test("SIGTERM reaches a program that was not ready for it, too", async () => {
+    await node.run("early", { main: "sleep 0.5; trap 'exit 0' TERM; while :; do sleep 0.05; done" });
+    await node.untilReady("early");
+    const begun = Date.now();
+    await node.deleted("early", 20);
+    expect(Date.now() - begun).toBeLessThan(10_000);
+  });
+
   test("SIGKILL when the time is over", async () => {
     await node.run("deaf", { main: "trap '' TERM; while :; do sleep 1000; done" });
     await node.untilReady("deaf");

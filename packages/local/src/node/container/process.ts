@@ -47,6 +47,12 @@ export function trySignal(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
+/** Whether a process has a handler for signal `number`: proc(5), SigCgt of /proc/PID/status, bit 0 of which is signal 1. */
+export function catches(pid: number, number: number): boolean {
+  const mask = /^SigCgt:\s*([0-9a-f]+)$/m.exec(readText(`/proc/${pid}/status`))?.[1] ?? "0";
+  return ((BigInt(`0x${mask}`) >> BigInt(number - 1)) & 1n) === 1n;
+}
+
 /** Empty when there is no such file, or, for one in /proc, no such process any more. */
 export function readText(path: string): string {
   try {

@@ -1,9 +1,10 @@
 import { existsSync, mkdirSync, statSync, watch, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
+import { constants } from "node:os";
 import { join } from "node:path";
 import { ContainerInput } from "./input.ts";
 import { type ContainerLaunch, envWords, setprivWords } from "./launch.ts";
-import { readText, trySignal } from "./process.ts";
+import { catches, readText, trySignal } from "./process.ts";
 import { isRunActive, killOrphan, loggerOf, mainOf, noteMain, startLogger, supervisorOf } from "./run-processes.ts";
 import { containerScript, STARTED } from "./script.ts";
 
@@ -90,6 +91,12 @@ export class ContainerRun {
   signal(signal: "SIGTERM" | "SIGKILL" | "SIGHUP" | "SIGINT" | "SIGQUIT" | "SIGUSR1" | "SIGUSR2"): void {
     const pid = mainOf(this.directory);
     if (pid !== undefined) trySignal(pid, signal);
+  }
+
+  /** Whether SIGTERM would be more than lost on it: a program that has just begun does not handle it yet. */
+  get heedsTerm(): boolean {
+    const pid = mainOf(this.directory);
+    return pid !== undefined && catches(pid, constants.signals.SIGTERM);
   }
 
   /** The words that run `command` within the container, as its user and with its environment. */

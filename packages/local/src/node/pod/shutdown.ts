@@ -1,3 +1,4 @@
+import type { ContainerRun } from "../container/run.ts";
 import type { ContainerSlot } from "./container-slot.ts";
 import { Deadline } from "./deadline.ts";
 
@@ -10,6 +11,7 @@ export interface ShutdownOptions {
 
 /** However long a hook or the wait for others took, SIGTERM is given this time to work before SIGKILL. */
 const AFTER_TERM_MIN_MS = 2_000;
+const TERM_POLL_MS = 50;
 
 /**
  * Ends containers as Kubernetes does: hooks at once, then SIGTERM, to sidecars only when the main containers and the sidecars after
@@ -41,11 +43,29 @@ export async function stopContainer(
     run.signal("SIGTERM");
     const minimum = new Deadline(AFTER_TERM_MIN_MS);
     const over = Promise.all([deadline.reached, minimum.reached]);
-    await Promise.race([run.ended, over, deadline.forced]);
+    const waited = Promise.race([run.ended, over, deadline.forced]);
+    await Promise.all([waited, repeatTerm(run, waited)]);
     minimum.cancel();
   }
   run.signal("SIGKILL");
   await run.ended;
+}
+
+/**
+ * The kernel drops signals to the first process of a PID namespace that has no handler for them (pid_namespaces(7)). A program that
+ * was told to end while it started gets SIGTERM again once it handles it, instead of running on for the whole grace period.
+ */
+async function repeatTerm(run: ContainerRun, over: Promise<unknown>): Promise<void> {
+  let isOver = run.heedsTerm;
+  void over.then(() => {
+    isOver = true;
+  });
+  while (!isOver) {
+    await Bun.sleep(TERM_POLL_MS);
+    if (isOver || !run.heedsTerm) continue;
+    run.signal("SIGTERM");
+    return;
+  }
 }
 
 function ended(slots: readonly ContainerSlot[]): Promise<unknown> {
