@@ -19,6 +19,7 @@ demo-pods:
 	@scripts/setup.sh base
 	@$(BUN) run packages/demo/src/two-pods.ts
 
+# TEST_SEED=random: properties are tried on other examples than in every run.
 test:
 	@scripts/setup.sh base test
 	@scripts/run-tests.sh

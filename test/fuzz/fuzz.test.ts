@@ -3,7 +3,8 @@ import { formatHex, fuzz, loadInputs, tryInput } from "@bowline/testkit";
 import { FUZZ_TARGETS } from "./targets.ts";
 
 const SECONDS_EACH = 2;
-const { FUZZ_SEED = String(Math.floor(Math.random() * 2 ** 32)) } = process.env;
+/** `make fuzz` takes another one each time. */
+const { FUZZ_SEED = "1" } = process.env;
 
 describe.each(FUZZ_TARGETS.map((target) => [target.name, target] as const))("%s", (_name, target) => {
   test("what was once found stays mended", () => {
