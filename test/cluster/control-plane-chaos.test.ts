@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { waitFor } from "@bowline/testkit";
 import { killContainer } from "./node-processes.ts";
-import { type Peer, preStop, rolledOut, startClientAndWeb } from "./peers.ts";
+import { type Peer, podsLeft, preStop, rolledOut, startClientAndWeb } from "./peers.ts";
 import { TestCluster } from "./test-cluster.ts";
 
 /** Everything of the control plane ends by SIGKILL while meshed pods talk: no request may fail of it. */
@@ -68,9 +68,7 @@ test("without the injector no pod starts without a proxy, where the webhook must
   const configuration = "mutatingwebhookconfiguration/linkerd-proxy-injector-webhook-config";
   await cluster.run(`patch ${configuration} --type=json --patch=${JSON.stringify(fail)}`);
   await cluster.run("scale deploy/linkerd-proxy-injector -n linkerd --replicas=0");
-  await cluster.run(
-    "wait pod -n linkerd -l linkerd.io/control-plane-component=proxy-injector --for=delete --timeout=20s",
-  );
+  await podsLeft(cluster, "linkerd", "linkerd.io/control-plane-component=proxy-injector", 0);
   await client.startLoad(LOAD, { url: URL_OF_WEB, app: "web" });
   await cluster.run("rollout restart deploy/web -n mesh");
   await waitFor(async () => (await cluster.run("get events -n mesh")).includes("failed calling webhook"), {

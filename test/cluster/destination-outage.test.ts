@@ -1,13 +1,14 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { waitFor } from "@bowline/testkit";
 import { killContainer } from "./node-processes.ts";
-import { type Peer, preStop, rolledOut, startClientAndWeb } from "./peers.ts";
+import { type Peer, podsLeft, preStop, rolledOut, startClientAndWeb } from "./peers.ts";
 import { TestCluster } from "./test-cluster.ts";
 
 /** Endpoints come and go while nobody is there to tell the proxies. */
 
 const URL_OF_WEB = "http://web.mesh/";
 const LOAD = "steady";
+const DESTINATION = "linkerd.io/control-plane-component=destination";
 
 let cluster: TestCluster;
 let client: Peer;
@@ -27,9 +28,9 @@ test("endpoints that come while the destination service is away get requests onc
   await client.startLoad(LOAD, { url: URL_OF_WEB, app: "web" });
   await client.moreSuccesses(LOAD, 50);
   await cluster.run("scale deploy/linkerd-destination -n linkerd --replicas=0");
-  await cluster.run("wait pod -n linkerd -l linkerd.io/control-plane-component=destination --for=delete --timeout=20s");
+  await podsLeft(cluster, "linkerd", DESTINATION, 0);
   await cluster.run("scale deploy/web -n mesh --replicas=3");
-  await cluster.run("wait deploy/web -n mesh --for=jsonpath={.status.readyReplicas}=3 --timeout=20s");
+  await rolledOut(cluster, "mesh", "deploy/web");
   await client.moreSuccesses(LOAD, 200);
   expect(Object.keys((await client.report(LOAD)).pods)).toHaveLength(2);
   await cluster.run("scale deploy/linkerd-destination -n linkerd --replicas=1");
@@ -39,18 +40,11 @@ test("endpoints that come while the destination service is away get requests onc
 
 test("endpoints that go while the destination service is away are left as soon as they do not answer", async () => {
   await cluster.run("scale deploy/linkerd-destination -n linkerd --replicas=0");
-  await cluster.run("wait pod -n linkerd -l linkerd.io/control-plane-component=destination --for=delete --timeout=20s");
+  await podsLeft(cluster, "linkerd", DESTINATION, 0);
   await client.startLoad(LOAD, { url: URL_OF_WEB, app: "web" });
   await client.moreSuccesses(LOAD, 50);
   await cluster.run("scale deploy/web -n mesh --replicas=1");
-  await waitFor(
-    async () => (await cluster.run("get pods -n mesh -l app=web -o name")).trim().split("\n").length === 1,
-    {
-      what: "the other pods' end",
-      timeoutMs: 20_000,
-      intervalMs: 100,
-    },
-  );
+  await podsLeft(cluster, "mesh", "app=web", 1);
   // Between an app's end and that of its proxy, the proxy has the client's send elsewhere. Its own end may meet a request.
   const { failed } = await client.stopLoad(LOAD);
   expect(Object.keys(failed).filter((reason) => !reason.startsWith("status 502 connection reset"))).toEqual([]);
@@ -62,23 +56,15 @@ test("endpoints that go while the destination service is away are left as soon a
 }, 90_000);
 
 test("a rolling restart goes on over the destination service's end without the loss of a request", async () => {
-  const label = "linkerd.io/control-plane-component=destination";
   await cluster.run("scale deploy/web -n mesh --replicas=2");
   await rolledOut(cluster, "mesh", "deploy/web");
   await client.startLoad(LOAD, { url: URL_OF_WEB, app: "web" });
   await requestsTo(2);
   await cluster.run("rollout restart deploy/web -n mesh");
   await requestsTo(3);
-  await killContainer(cluster, "linkerd", label, "destination");
+  await killContainer(cluster, "linkerd", DESTINATION, "destination");
   await rolledOut(cluster, "mesh", "deploy/web");
-  await waitFor(
-    async () => (await cluster.run("get pods -n mesh -l app=web -o name")).trim().split("\n").length === 2,
-    {
-      what: "the old pods' end",
-      timeoutMs: 20_000,
-      intervalMs: 100,
-    },
-  );
+  await podsLeft(cluster, "mesh", "app=web", 2);
   await requestsTo(4);
   expect((await client.stopLoad(LOAD)).failed).toEqual({});
 }, 90_000);

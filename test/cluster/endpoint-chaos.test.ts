@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { rejectionOf, waitFor } from "@bowline/testkit";
 import { podNamespace } from "./node-processes.ts";
-import { namespace, Peer, peerService, peerWorkload, preStop, rolledOut } from "./peers.ts";
+import { namespace, Peer, peerService, peerWorkload, podsLeft, preStop, rolledOut } from "./peers.ts";
 import type { LoadReport } from "./programs/load.ts";
 import { TestCluster } from "./test-cluster.ts";
 
@@ -55,11 +55,7 @@ test("a rolling restart costs no request", async () => {
   await client.moreSuccesses(LOAD, 50);
   await cluster.run("rollout restart deploy/web -n mesh");
   await rolledOut(cluster, "mesh", "deploy/web");
-  await waitFor(async () => (await pods("web")).length === 2, {
-    what: "the old pods' end",
-    timeoutMs: 15_000,
-    intervalMs: 100,
-  });
+  await podsLeft(cluster, "mesh", "app=web", 2);
   await client.moreSuccesses(LOAD, 100);
   const report = await client.stopLoad(LOAD);
   expect(report.failed).toEqual({});
@@ -70,11 +66,7 @@ test("without endpoints requests fail in the failfast time, and succeed again on
   await client.startLoad(LOAD, { url: "http://web.mesh/", app: "web", workers: 4, pauseMs: 20 });
   await client.moreSuccesses(LOAD, 20);
   await scale("web", 0);
-  await waitFor(async () => (await pods("web")).length === 0, {
-    what: "the pods' end",
-    timeoutMs: 15_000,
-    intervalMs: 100,
-  });
+  await podsLeft(cluster, "mesh", "app=web", 0);
   const gone = await client.report(LOAD);
   await waitFor(async () => failures(await client.report(LOAD)) >= failures(gone) + 10, {
     what: "requests to fail",

@@ -93,6 +93,16 @@ export async function rolledOut(cluster: TestCluster, space: string, workload: s
   await cluster.kubectl(["rollout", "status", workload, "-n", space, "--timeout=30s"], { timeoutMs: 40_000 });
 }
 
+/** Waits until there are so many pods with a label, those on their way out included. */
+export async function podsLeft(cluster: TestCluster, space: string, label: string, count: number): Promise<void> {
+  const names = async (): Promise<string> => await cluster.run(`get pods -n ${space} -l ${label} -o name`);
+  await waitFor(async () => (await names()).split("\n").filter(Boolean).length === count, {
+    what: `${count} pods of ${label}`,
+    timeoutMs: 20_000,
+    intervalMs: 100,
+  });
+}
+
 /**
  * A meshed client, two meshed pods `web` and their service on port 80, all in namespace "mesh" and ready.
  * @returns the client
