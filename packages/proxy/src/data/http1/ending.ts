@@ -4,8 +4,12 @@ import { READ_BYTES_MAX } from "./carry.ts";
 
 /** A lingering connection is closed when its client has taken nothing of the response for this long, whatever it sends. */
 const LINGER_MS = 2000;
+/** By then a client that takes everything at once has told so. */
+const ARRIVAL_MS = 200;
 /** A client that has ended its direction waits this long for a response that makes no progress. */
 export const HALF_CLOSED_MS = 10_000;
+
+const NOTHING_SEEN = -1;
 
 /** Who gets its connection's place back when that has ended. */
 export interface EndingOwner {
@@ -121,7 +125,8 @@ export class Ending implements StreamOwner, TimerOwner {
       return;
     }
     stream.resumeReading();
-    this.#watchLingering(stream);
+    this.#acknowledgedSeen = NOTHING_SEEN;
+    this.#plane.reactor.after(this.#timer, ARRIVAL_MS);
   }
 
   #watchLingering(stream: Stream): void {
