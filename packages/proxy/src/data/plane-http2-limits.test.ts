@@ -16,6 +16,10 @@ const GET: Fields = [
 const POST: Fields = [[":method", "POST"], ...GET.slice(1)];
 const OK: Fields = [[":status", "200"]];
 
+/** RFC 9113 §6.7. */
+const PING = new Uint8Array(17);
+PING.set([0, 0, 8, FrameType.Ping]);
+
 /** A calm world: what happens in it is the test's doing. */
 class CalmWorld {
   readonly kernel: ScriptedIo = new ScriptedIo({ seed: 1, adversity: CALM });
@@ -192,9 +196,7 @@ describe("a connection's opening and end", () => {
     const honest = world.client();
     const [held] = ask(honest, 1);
     world.runFor(10);
-    const ping = new Uint8Array(17);
-    ping.set([0, 0, 8, FrameType.Ping]);
-    for (let n = 0; n < 3000; n++) flooding.peer.send(ping);
+    for (let n = 0; n < 3000; n++) flooding.peer.send(PING);
     world.run(() => flooding.gone);
     expect(flooding.goAwayCode).toBe(ErrorCode.EnhanceYourCalm);
     expect([honest.gone, held!.over]).toEqual([false, false]);
@@ -223,6 +225,37 @@ describe("a connection's opening and end", () => {
       world.settle();
     });
   }
+
+  test("a drain does not cut off a slow client that sends on", () => {
+    const kernel = new ScriptedIo({ seed: 1, adversity: { ...CALM, latencyMsMax: 1, socketBufferBytes: [20_000] } });
+    const proxy = new ScriptedPlane(kernel);
+    const body = streamBytes(1, 50_000);
+    let answering: PeerStream | null = null;
+    serveHttp2(kernel, TARGET, (stream) => {
+      answering = stream;
+      stream.sendHead(OK, false);
+    });
+    const peer = proxy.client("outbound", TARGET);
+    const client = new Http2Peer(kernel, peer, Role.Client, PEER_SETTINGS);
+    proxy.run(() => client.engine.settingsSeen);
+    peer.readSlowly(500, 100);
+    const stream = client.open(GET, true)!;
+    const sendOn = (): void => {
+      if (client.gone) return;
+      peer.send(PING);
+      kernel.after(200, sendOn);
+    };
+    sendOn();
+    proxy.run(() => answering !== null);
+    proxy.plane.drain();
+    proxy.run(() => client.goAways === 2);
+    answering!.sendBody(body, true);
+    proxy.run(() => stream.over);
+    expect([stream.resetCode, stream.bodyBytes]).toEqual([null, body.length]);
+    proxy.run(() => client.gone);
+    proxy.settle();
+    kernel.assertNothingOpen();
+  });
 
   test("a client that goes away has its streams finished first", () => {
     const world = new CalmWorld();

@@ -1,15 +1,10 @@
 import { Errno, type Stream, type StreamOwner, Timer, type TimerOwner } from "@bowline/loop";
+import { Linger } from "../linger.ts";
 import type { Plane } from "../plane.ts";
 import { READ_BYTES_MAX } from "./carry.ts";
 
-/** A lingering connection is closed when its client has taken nothing of the response for this long, whatever it sends. */
-const LINGER_MS = 2000;
-/** By then a client that takes everything at once has told so. */
-const ARRIVAL_MS = 200;
 /** A client that has ended its direction waits this long for a response that makes no progress. */
 export const HALF_CLOSED_MS = 10_000;
-
-const NOTHING_SEEN = -1;
 
 /** Who gets its connection's place back when that has ended. */
 export interface EndingOwner {
@@ -25,13 +20,13 @@ export class Ending implements StreamOwner, TimerOwner {
   readonly #plane: Plane;
   readonly #owner: EndingOwner;
   readonly #timer: Timer = new Timer(this, 0);
+  readonly #linger: Linger = new Linger();
   #stream: Stream | null = null;
   /** Everything is said; what the client still sends is thrown away until it closes. Before, held bytes are going out. */
   #lingering = false;
   #halfClosed = false;
   #talksOn = false;
   #heldBytesSeen = 0;
-  #acknowledgedSeen = 0;
 
   constructor(plane: Plane, owner: EndingOwner) {
     this.#plane = plane;
@@ -83,9 +78,7 @@ export class Ending implements StreamOwner, TimerOwner {
     const stream = this.#stream!;
     if (this.#lingering) {
       if (stream.heldBytes > 0) this.#flush(stream);
-      // What the kernel has taken may be as much as a slow client takes seconds for.
-      else if (stream.bytesAcknowledged() === this.#acknowledgedSeen) this.#close(stream);
-      else this.#watchLingering(stream);
+      else this.#lingerOn(stream);
     } else if (stream.heldBytes === this.#heldBytesSeen) {
       this.#abort(stream);
     } else {
@@ -125,13 +118,13 @@ export class Ending implements StreamOwner, TimerOwner {
       return;
     }
     stream.resumeReading();
-    this.#acknowledgedSeen = NOTHING_SEEN;
-    this.#plane.reactor.after(this.#timer, ARRIVAL_MS);
+    this.#plane.reactor.after(this.#timer, this.#linger.begin());
   }
 
-  #watchLingering(stream: Stream): void {
-    this.#acknowledgedSeen = stream.bytesAcknowledged();
-    this.#plane.reactor.after(this.#timer, LINGER_MS);
+  #lingerOn(stream: Stream): void {
+    const moreMs = this.#linger.moreMs(stream);
+    if (moreMs === 0) this.#close(stream);
+    else this.#plane.reactor.after(this.#timer, moreMs);
   }
 
   #close(stream: Stream): void {

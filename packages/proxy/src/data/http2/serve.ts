@@ -15,13 +15,12 @@ import { planRequest } from "../call/request-plan.ts";
 import type { Connection } from "../connection.ts";
 import { Cause, FAILURES, tookNoConnection } from "../failures.ts";
 import { Carry, HEADROOM_BYTES, READ_BYTES_FIRST, READ_BYTES_MAX } from "../http1/carry.ts";
+import { Linger } from "../linger.ts";
 import type { Side } from "../side.ts";
 import { writeErrorFields } from "./errors.ts";
 import { Output, type OutputOwner } from "./output.ts";
 import { carryBytesMax } from "./settings.ts";
 
-/** A connection that has ended is closed after this, whatever its client does. */
-const LINGER_MS = 2000;
 /** A stream whose client opens no window for this long is reset. */
 const STALL_MS = 300_000;
 
@@ -45,6 +44,7 @@ export class Http2Server implements StreamOwner, TimerOwner, Http2Handler<Call>,
   readonly #pingTimer: Timer = new Timer(this, PING_TIMER);
   readonly #pongTimer: Timer = new Timer(this, PONG_TIMER);
   readonly #lingerTimer: Timer = new Timer(this, LINGER_TIMER);
+  readonly #linger: Linger = new Linger();
   #readBytes = READ_BYTES_FIRST;
   #lingering = false;
   #abandoned = false;
@@ -121,8 +121,7 @@ export class Http2Server implements StreamOwner, TimerOwner, Http2Handler<Call>,
   onDrained(stream: Stream): void {
     this.#output.flush(false);
     if (stream.heldBytes > 0 || stream.closed) return;
-    if (this.#lingering) this.#linger();
-    else this.onOutputDrained();
+    this.onOutputDrained();
   }
 
   onConnected(_stream: Stream): void {}
@@ -146,13 +145,13 @@ export class Http2Server implements StreamOwner, TimerOwner, Http2Handler<Call>,
         this.#abort();
         break;
       default:
-        this.#close();
+        this.#lingerOn();
     }
   }
 
   onOutputDrained(): void {
     if (this.#lingering) {
-      this.#linger();
+      this.#beginLingering();
       return;
     }
     this.#stream.resumeReading();
@@ -289,14 +288,20 @@ export class Http2Server implements StreamOwner, TimerOwner, Http2Handler<Call>,
     this.#engine.lost();
     this.#carry.clear();
     this.#output.flush(false);
-    if (this.index >= 0 && this.#stream.heldBytes === 0 && this.#output.end === 0) this.#linger();
+    if (this.index >= 0 && this.#stream.heldBytes === 0 && this.#output.end === 0) this.#beginLingering();
   }
 
   /** Says that we are done and reads on for a while: closing over unread bytes would reset the last frames away. */
-  #linger(): void {
+  #beginLingering(): void {
     this.#stream.finish();
     this.#stream.resumeReading();
-    if (!this.#lingerTimer.scheduled) this.#side.plane.reactor.after(this.#lingerTimer, LINGER_MS);
+    if (!this.#lingerTimer.scheduled) this.#side.plane.reactor.after(this.#lingerTimer, this.#linger.begin());
+  }
+
+  #lingerOn(): void {
+    const moreMs = this.#linger.moreMs(this.#stream);
+    if (moreMs === 0) this.#close();
+    else this.#side.plane.reactor.after(this.#lingerTimer, moreMs);
   }
 
   #discard(stream: Stream): void {
